@@ -1,0 +1,1 @@
+"""Facts: bands, sensors, places and times. No torch, no files."""

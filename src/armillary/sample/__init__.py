@@ -1,0 +1,1 @@
+"""Pixels in memory, always together with their place and time."""

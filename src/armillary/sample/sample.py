@@ -1,0 +1,90 @@
+"""Sample: pixels + valid mask + Window + time of one sensor, in memory, before any model has seen them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import rioxarray  # noqa: F401  (gives DataArray its .rio)
+import xarray as xr
+from jaxtyping import Float
+
+from armillary.earth.fleet import sensors
+from armillary.earth.sensors import Sensor
+from armillary.earth.window import Window
+from armillary.errors import BandMismatch, SensorUnknown
+from armillary.shapes import Valid
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Pixels of one sensor with their place and time.
+
+    Args:
+        pixels: values in the sensor's unit, NaN where there is none; (bands, rows, columns).
+        sensor: narrowed to exactly these bands, in this order.
+        window: the place; its CRS may be None.
+        time: timezone-aware, or None.
+    """
+
+    pixels: Float[np.ndarray, "c h w"]
+    sensor: Sensor
+    window: Window
+    time: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.shape[0] != len(self.sensor.bands):
+            raise BandMismatch(
+                f"{self.sensor.name} has {len(self.sensor.bands)} bands here, pixels have {self.pixels.shape[0]}; "
+                "select() the sensor's bands first"
+            )
+        if self.pixels.shape[1:] != self.window.shape:
+            raise BandMismatch(
+                f"pixels are {self.pixels.shape[1:]} and their window is {self.window.shape}; crop both together"
+            )
+
+    @property
+    def valid(self) -> Valid:
+        """True where every band holds a value."""
+        return np.isfinite(self.pixels).all(axis=0)
+
+    @property
+    def days(self) -> float:
+        """Days since 1970-01-01, nan when the time is unknown."""
+        return float("nan") if self.time is None else (self.time - EPOCH).total_seconds() / 86400
+
+    def crop(self, *, rows: slice, cols: slice) -> "Sample":
+        """Pixels and place, cropped together."""
+        return Sample(
+            self.pixels[:, rows, cols], self.sensor, self.window.crop(rows=rows, cols=cols), self.time
+        )
+
+    def flip(self) -> "Sample":
+        """Pixels and place, mirrored left to right together."""
+        return Sample(np.ascontiguousarray(self.pixels[:, :, ::-1]), self.sensor, self.window.flip(), self.time)
+
+
+def window_of(array: xr.DataArray) -> Window:
+    """The place of a DataArray (band, y, x) as `arm.open` returns it."""
+    h, w = array.sizes["y"], array.sizes["x"]
+    return Window.of((h, w), array.rio.transform(), array.rio.crs)
+
+
+def sensor_of(array: xr.DataArray) -> Sensor:
+    """The sensor that a DataArray says it is of, narrowed to its bands."""
+    name = array.attrs.get("sensor")
+    if name not in sensors:
+        raise SensorUnknown(f"the array says sensor={name!r}; known are {', '.join(sensors)}; set array.attrs['sensor']")
+    return sensors[name].select([str(b) for b in array["band"].values])
+
+
+def from_array(array: xr.DataArray) -> Sample:
+    """A DataArray (band, y, x) as `arm.open` returns it, read into memory."""
+    time = array.attrs.get("time")
+    return Sample(
+        np.ascontiguousarray(array.values, dtype=np.float32),
+        sensor_of(array),
+        window_of(array),
+        None if time is None else datetime.fromisoformat(time),
+    )

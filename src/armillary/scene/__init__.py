@@ -1,0 +1,1 @@
+"""Imagery at rest and every reader of it. No torch, no models."""
