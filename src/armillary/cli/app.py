@@ -1,0 +1,53 @@
+"""`armillary VERB`: the table of verbs, and how an error leaves the program.
+
+Each verb lives in its own file and is imported only when it is run, so that `armillary --help` answers at once.
+Bad input ends with exit code 2 and one sentence on stderr that says what was asked, what was found and what to do.
+"""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from armillary import __version__
+from armillary.errors import ArmillaryError
+
+VERBS = {
+    "demo": "Embed one scene of each sensor and write a report. Needs no network.",
+    "info": "Print what a model will see of a file: sensor, bands, units, place, time.",
+    "open": "Read a scene of any layout and write it as one GeoTIFF in physical units.",
+    "embed": "Turn a scene into a georeferenced map of embeddings.",
+    "doctor": "Say what this installation can do on this machine.",
+}
+"""Verb -> the line that `armillary --help` shows. The function is armillary.cli.<verb>:<verb>."""
+
+app = App(
+    name="armillary",
+    help="The open toolkit of Copernicus Earth foundation models: any Sentinel sensor in, georeferenced products out.",
+    version=__version__,
+    help_format="plaintext",
+)
+for verb, line in VERBS.items():
+    app.command(f"armillary.cli.{verb}:{verb}", name=verb, help=line)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one verb and leave with its exit code."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    warnings.showwarning = _one_line
+    try:
+        app(argv, exit_on_error=False, print_error=True)
+    except CycloptsError:
+        sys.exit(2)
+    except ArmillaryError as error:
+        print(f"armillary: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("armillary: stopped; run again with --resume to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+def _one_line(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {message}", file=sys.stderr)
