@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
@@ -73,7 +73,7 @@ class Archive:
         found = self.find(pattern)
         if not found:
             raise SceneUnreadable(
-                f"{self.path} has no {what}; {len(self.names)} files were found in it: download the product again, whole"
+                f"{self.path} has no {what}; {len(self.names)} files are in it: download the product again, whole"
             )
         return found[0]
 
@@ -103,8 +103,8 @@ class Archive:
         if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data[:4096]:
             raise SceneUnreadable(f"{name} in {self.path} declares a document type; Copernicus metadata never does")
         try:
-            return ElementTree.fromstring(data)  # noqa: S314 - no entities get here, see above
-        except ElementTree.ParseError as cause:
+            return ET.fromstring(data)  # noqa: S314 - no entities get here, see above
+        except ET.ParseError as cause:
             raise SceneUnreadable(f"{name} in {self.path} is not whole XML ({cause}); download it again") from cause
 
 
