@@ -1,4 +1,4 @@
-"""Law 7: importing any module leaves the random state alone, prints nothing, opens no connection; and the top is light."""
+"""Law 7: importing leaves the random state alone, prints nothing, opens no connection; the top stays light."""
 
 import pkgutil
 import subprocess
