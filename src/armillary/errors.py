@@ -5,12 +5,14 @@
     │   ├── BandMismatch                 bands asked for and bands found differ
     │   ├── SensorUnknown (LookupError)  no sensor of that name, or none could be recognised
     │   ├── PlaceUnknown                 a georeferenced product was asked of pixels without a place
+    │   ├── VectorMissing (LookupError)  no language vector is known for a named band
     │   └── OutOfRange                   a number lies outside what the method is defined on
     ├── SceneNotFound (FileNotFoundError)   nothing is there
     ├── SceneUnreadable (OSError)        something is there, but it is not a whole, readable scene
     ├── EmptyScene (ValueError)          readable, but not one valid pixel
     ├── WeightsMismatch (ValueError)     a weight file's keys or shapes are not the model's
     ├── StatisticsMissing (LookupError)  the model was never told how to normalise this sensor
+    ├── WeightsMissing (FileNotFoundError)  no weight file is there, or none can be fetched
     ├── OutputRefused (OSError)          the product cannot be written where it was asked for
     └── MissingExtra (ImportError)       an optional package is not installed
 
@@ -77,6 +79,17 @@ class StatisticsMissing(BadInput, LookupError):
     """The model was never told how to normalise this sensor."""
 
 
+class VectorMissing(BadInput, LookupError):
+    """No language vector is known for a named band."""
+
+
+class WeightsMissing(ArmillaryError, FileNotFoundError):
+    """No weight file is there, or none can be fetched."""
+
+    exit_code = 2
+    http_status = 404
+
+
 class OutputRefused(ArmillaryError, OSError):
     """The product cannot be written where it was asked for."""
 
@@ -96,4 +109,6 @@ def need(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as cause:
-        raise MissingExtra(f"{module} is needed here and is not installed; run: pip install 'armillary[{extra}]'") from cause
+        raise MissingExtra(
+            f"{module} is needed here and is not installed; run: pip install 'armillary[{extra}]'"
+        ) from cause

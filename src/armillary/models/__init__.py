@@ -1,0 +1,1 @@
+"""Models: nouns of the papers, built from nn and tokens, with their weights and statistics."""

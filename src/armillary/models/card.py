@@ -1,0 +1,199 @@
+"""Model cards: which statistics a model uses for each sensor, and why. A model owns its statistics.
+
+A sensor is *covered* when its pixels are normalised with numbers that the model's authors gave for that very sensor,
+and *borrowed* when they gave none and those of its nearest relative are used; the card says which and why.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.earth.fleet import BENCH, PRETRAIN, sensors
+from armillary.earth.sensors import Sensor, Statistics
+from armillary.errors import BadInput, BandMismatch, SensorUnknown, StatisticsMissing
+from armillary.sample.batch import Batch
+from armillary.sample.normal import convert, guess_unit, normalise
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a model does with one sensor.
+
+    Args:
+        statistics: name of the set.
+        source: sensor whose set it is; another name than the entry's own means that it is borrowed.
+        why: one sentence.
+    """
+
+    statistics: str
+    source: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model knows of each sensor. `print(model.card)` shows it.
+
+    Args:
+        model: what it is the card of.
+        entries: sensor name -> what is used for it.
+    """
+
+    model: str
+    entries: Mapping[str, Entry]
+
+    def __str__(self) -> str:
+        lines = [f"{self.model}: statistics per sensor"]
+        for name, e in self.entries.items():
+            kind = "covered" if e.source == name else f"borrowed from {e.source}"
+            lines.append(f"  {name:<9} {e.statistics:<20} {kind:<25} {e.why}")
+        return "\n".join(lines)
+
+    def statistics(self, sensor: Sensor) -> Statistics:
+        """The model's own set for this sensor, narrowed to the sensor's bands and in their order."""
+        entry = self.entries.get(sensor.name)
+        if entry is None or not set(sensor.band_names) <= set(sensors[entry.source].band_names):
+            own = ", ".join(f"stats={s.name!r}" for s in sensor.statistics)
+            raise StatisticsMissing(
+                f"{self.model} has no statistics for {sensor.name} ({', '.join(sensor.band_names)}); it has them for "
+                f"{', '.join(self.entries)}; give stats= a Statistics or a mapping with mean and std"
+                + (f", or one of the sensor's own: {own}" if own else "")
+            )
+        return sensors[entry.source].select(sensor.band_names).statistic(entry.statistics)
+
+    def batch(  # noqa: PLR0913 (the public contract)
+        self,
+        pixels: Float[Tensor, "b c h w"] | np.ndarray,
+        sensor: str | Sensor,
+        bands: Sequence[str] | None = None,
+        *,
+        lonlat: object = None,
+        days: object = None,
+        gsd_m: object = None,
+        stats: str | Statistics | Mapping[str, Sequence[float]] | None = None,
+        unit: str | Sequence[str] | None = None,
+        patch_px: int | None = None,
+    ) -> Batch:
+        """Raw numbers of a sensor, normalised as the model was trained.
+
+        Args:
+            pixels: numbers as the sensor's products hold them; NaN where there is none (0, the mean, afterwards).
+            sensor: a name of the fleet, or a Sensor.
+            bands: names of the channels in their order; None means all bands of the sensor.
+            lonlat: degrees, one pair or one per item; None or NaN = unknown.
+            days: since 1970-01-01, one or one per item; None or NaN = unknown.
+            gsd_m: ground size of a pixel in metres, one or one per item; None = the sensor's own, NaN = unknown.
+            stats: other statistics than the model's: a name of the sensor's own, a Statistics, or a mapping with
+                "mean" and "std" in the sensor's unit of values.
+            unit: unit of the numbers, one or one per item; None = decided per item by its range
+                (`armillary.sample.normal.guess_unit`).
+            patch_px: other than the sensor's own.
+        """
+        chosen = _chosen(sensor, bands)
+        x = _float32(pixels)
+        if x.ndim != 4 or x.shape[1] != len(chosen.bands):
+            raise BandMismatch(
+                f"{chosen.name} with {len(chosen.bands)} bands ({', '.join(chosen.band_names)}) needs pixels "
+                f"[item, {len(chosen.bands)}, row, column], got shape {tuple(x.shape)}; give bands= the names of the "
+                "channels that are there"
+            )
+        statistics = self.statistics(chosen) if stats is None else _given(stats, chosen)
+        units = _units(unit, x, chosen)
+        raw = torch.stack([convert(i, chosen, u, to=statistics.unit) for i, u in zip(x, units, strict=True)])
+        z = torch.nan_to_num(normalise(raw, statistics), nan=0.0, posinf=0.0, neginf=0.0)
+        b, size = len(x), patch_px or chosen.patch_px
+        side_m = _per_item(chosen.gsd_m if gsd_m is None else gsd_m, (b,), "gsd_m") * size
+        return Batch(
+            pixels=z,
+            bands=chosen.bands,
+            lonlat=_per_item(lonlat, (b, 2), "lonlat").to(z.device),
+            days=_per_item(days, (b,), "days").to(z.device),
+            token_km2=((side_m / 1000) ** 2).to(z.device, torch.float32),
+            patch_px=size,
+        )
+
+
+def _chosen(sensor: str | Sensor, bands: Sequence[str] | None) -> Sensor:
+    if isinstance(sensor, str):
+        if sensor not in sensors:
+            raise SensorUnknown(f"no sensor is called {sensor!r}; known are {', '.join(sensors)}")
+        sensor = sensors[sensor]
+    return sensor if bands is None else sensor.select(tuple(bands))
+
+
+def _float32(pixels: Tensor | np.ndarray) -> Tensor:
+    if isinstance(pixels, Tensor):
+        return pixels.to(torch.float32)
+    return torch.from_numpy(np.array(pixels, dtype=np.float32))
+
+
+def _given(stats: str | Statistics | Mapping[str, Sequence[float]], sensor: Sensor) -> Statistics:
+    """Statistics of the caller's choice, one mean and one deviation per channel."""
+    if isinstance(stats, str):
+        found = {s.name: s for s in sensor.statistics}
+        if stats not in found:
+            raise StatisticsMissing(
+                f"{sensor.name} has no statistics called {stats!r}; it has {', '.join(found) or 'none'}"
+            )
+        return found[stats]
+    if isinstance(stats, Mapping):
+        if not {"mean", "std"} <= set(stats):
+            raise BadInput(f"stats needs mean and std, got {', '.join(stats)}; give both, one number per band")
+        mean, std = tuple(map(float, stats["mean"])), tuple(map(float, stats["std"]))
+        stats = Statistics("given", mean, std, sensor.unit, "given by the caller")
+    if len(stats.mean) != len(sensor.bands) or len(stats.std) != len(sensor.bands):
+        raise BandMismatch(
+            f"stats hold {len(stats.mean)} means and {len(stats.std)} deviations for {len(sensor.bands)} bands; "
+            "give one of each per channel"
+        )
+    return replace(stats, name=stats.name)
+
+
+def _units(unit: str | Sequence[str] | None, x: Float[Tensor, "b c h w"], sensor: Sensor) -> list[str]:
+    if unit is None:
+        return [guess_unit(item, sensor) for item in x]
+    units = [unit] * len(x) if isinstance(unit, str) else list(unit)
+    if len(units) != len(x):
+        raise BadInput(f"unit has {len(units)} entries for {len(x)} items; give one, or one per item")
+    return units
+
+
+def _per_item(value: object, shape: tuple[int, ...], name: str) -> Float[Tensor, "b ..."]:
+    """None is NaN; one value counts for every item. Kept in float32, as the released models were trained."""
+    if value is None:
+        return torch.full(shape, torch.nan)
+    given = value if isinstance(value, Tensor) else np.asarray(value, dtype=np.float32)
+    x = torch.as_tensor(given).to(torch.float32)
+    fits = x.shape == shape or x.shape == shape[1:] or (len(shape) == 1 and x.shape == (1,))
+    if not fits:
+        raise BadInput(f"{name} has shape {tuple(x.shape)}; give {shape}, or {shape[1:] or 'one number'} for all items")
+    return x.expand(shape).clone()
+
+
+_OWN = "the numbers the model was pretrained with"
+_GAS = "as in pretraining: mol m-2 as they are, unscaled, so NO2 and SO2 lie close to 0"
+
+copernicus_fm_card = Card(
+    model="Copernicus-FM",
+    entries={
+        "s1-grd": Entry(PRETRAIN, "s1-grd", _OWN + "; VV and VH share one descriptor: only their sum is seen"),
+        "s1-rtc": Entry(
+            PRETRAIN, "s1-grd", "gamma0 in dB differs from sigma0 by the slope only; the model never saw it"
+        ),
+        "s2-l1c": Entry(PRETRAIN, "s2-l1c", _OWN),
+        "s2-l2a": Entry(
+            BENCH, "s2-l2a", "level 1C statistics without B10, as the authors do in Copernicus-Bench (BEN-S2)"
+        ),
+        "s3-olci": Entry(PRETRAIN, "s3-olci", _OWN + ": radiance as it is; no 1e-9 on Oa01 and Oa10"),
+        "s5p-co": Entry(PRETRAIN, "s5p-co", _GAS),
+        "s5p-no2": Entry(PRETRAIN, "s5p-no2", _GAS),
+        "s5p-o3": Entry(PRETRAIN, "s5p-o3", _GAS),
+        "s5p-so2": Entry(PRETRAIN, "s5p-so2", _GAS),
+        "dem": Entry(PRETRAIN, "dem", _OWN + ": metres / 10000"),
+    },
+)
+"""Copernicus-FM's statistics, per sensor of the fleet."""

@@ -1,0 +1,294 @@
+"""Copernicus-FM: one encoder for every Sentinel sensor (arXiv:2503.11849).
+
+A plain ViT whose patch kernel is generated from what the bands are, with place, area and time added to every token.
+One Batch is one sensor; tokens of several sensors are never mixed.
+
+The *compatible* configuration computes what the released weights were trained with, mistakes included; `Quirks` names
+each mistake. Two consequences that no switch can undo: VV and VH of Sentinel-1 share one descriptor, so their kernels
+are identical and only their sum is seen; gas columns enter unscaled, so NO2 and SO2 are close to zero at the input.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armillary.earth.bands import VECTOR_LENGTH, Band, Named, Spectral
+from armillary.earth.sensors import Sensor, Statistics
+from armillary.errors import BandMismatch, OutOfRange, VectorMissing
+from armillary.models.card import Card, copernicus_fm_card
+from armillary.models.language import SENTENCE_LENGTH, sentence_vector
+from armillary.nn.block import BLOCK_EPS
+from armillary.nn.init import initialise
+from armillary.nn.recall import Recall
+from armillary.nn.trunk import Trunk
+from armillary.sample.batch import Batch
+from armillary.tokens.bandcode import BANDWIDTH_NM, spectral_code
+from armillary.tokens.hyper import KERNEL_SCALE, KernelGenerator
+from armillary.tokens.patch import embed_patches
+from armillary.tokens.position import Position
+from armillary.tokens.resize import resize_kernel
+from armillary.tokens.tokens import Tokens
+from armillary.tokens.where import AREA_KM2, DEGREES, Where
+
+CODE_WIDTH = 128
+KERNELS_KEPT = 32
+"""How many generated kernels are remembered; 13 bands of 16 px at width 768 are 10 MB."""
+
+KERNEL_STD = 0.2
+"""Standard deviation of a random generator's last layer: with it, tokens of standardised noise have a size near 1."""
+
+SENTENCE_STD = 0.7
+"""The same for the projection of sentence vectors (length 1): codes then have the size of a spectral code."""
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """The known mistakes of the published code; the defaults are what the released weights need.
+
+    Args:
+        padding_px: zeros around the pixels before patches are cut. Upstream pads 1, which shifts the patch grid by one
+            pixel up and left and hides the last row and column. 0 is right.
+        degrees_in_float32: add 180 and 90 to longitude and latitude in float32, which rounds to 3e-5 degrees while the
+            shortest wavelength is 1e-4. False adds in float64 and keeps what the coordinates hold.
+        unknown_spoils_batch: one unknown fact of one item makes it unknown for all. Upstream does; no weights need it,
+            so it is off here, and each item equals its own single-item result.
+        refuse_edges: refuse what upstream refuses by AssertionError: longitudes within 1e-4 degrees east of -180,
+            latitudes within 1e-4 north of -90, tokens under 0.001 km2 (but not 0), widths under 1 nm (but not 0).
+            Off here: the same formula is computed.
+    """
+
+    padding_px: int = 1
+    degrees_in_float32: bool = True
+    unknown_spoils_batch: bool = False
+    refuse_edges: bool = False
+
+
+COMPATIBLE = Quirks()
+
+
+@dataclass(frozen=True)
+class CopernicusFMConfig:
+    """Everything that decides the shapes and the arithmetic.
+
+    Args:
+        width: of a token.
+        depth: number of blocks.
+        heads: of each attention.
+        taps: the four blocks, counted from 0, whose outputs are kept.
+        grid_side: rows and columns of the position table.
+        base_px: side of the generated kernels.
+        sentence_route: whether named bands without an official vector pass through the project's own projection.
+        pooled_affine: whether the LayerNorm of the pooled vector has weights; released files have none.
+        cls_affine: the same for the LayerNorm of the extra token.
+        quirks: which upstream mistakes are kept.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    taps: tuple[int, int, int, int]
+    grid_side: int = 14
+    base_px: int = 16
+    sentence_route: bool = False
+    pooled_affine: bool = False
+    cls_affine: bool = False
+    quirks: Quirks = COMPATIBLE
+
+
+SIZES: Mapping[str, CopernicusFMConfig] = {
+    "copernicus-fm-small": CopernicusFMConfig(width=384, depth=12, heads=6, taps=(3, 5, 7, 11)),
+    "copernicus-fm-base": CopernicusFMConfig(width=768, depth=12, heads=12, taps=(3, 5, 7, 11)),
+    "copernicus-fm-large": CopernicusFMConfig(width=1024, depth=24, heads=16, taps=(7, 11, 15, 23)),
+    "copernicus-fm-huge": CopernicusFMConfig(width=1280, depth=32, heads=16, taps=(7, 15, 23, 31), grid_side=16),
+}
+
+
+class CopernicusFM(nn.Module):
+    """The encoder.
+
+    Parameters hold no values yet after construction; `random_model` or `armillary.load_model` gives them some.
+
+    Args:
+        config: sizes and quirks.
+        vectors: official language vectors, text -> float[2048].
+    """
+
+    def __init__(self, config: CopernicusFMConfig, vectors: Mapping[str, Float[Tensor, " d"]] | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.card: Card = copernicus_fm_card
+        self.vectors = dict(vectors or {})
+        d, quirks = config.width, config.quirks
+        with torch.device("meta"):
+            self.spectral = KernelGenerator(CODE_WIDTH, d, config.base_px)
+            self.named = KernelGenerator(CODE_WIDTH, d, config.base_px)
+            self.language = nn.Linear(VECTOR_LENGTH, CODE_WIDTH)
+            self.sentence = nn.Linear(SENTENCE_LENGTH, CODE_WIDTH) if config.sentence_route else None
+            self.where = Where(
+                d,
+                degrees_in_float32=quirks.degrees_in_float32,
+                unknown_spoils_batch=quirks.unknown_spoils_batch,
+            )
+            self.position = Position(config.grid_side, d)
+            self.trunk = Trunk(d, config.depth, config.heads)
+            self.pooled_norm = nn.LayerNorm(d, eps=BLOCK_EPS, elementwise_affine=config.pooled_affine)
+            self.cls_norm = nn.LayerNorm(d, eps=BLOCK_EPS, elementwise_affine=config.cls_affine)
+        self.kernels_kept: Recall[tuple[Tensor, Tensor]] = Recall(KERNELS_KEPT)
+
+    def forward(self, batch: Batch) -> Tokens:
+        """Every item on its own; pixels and weights must be on one device."""
+        lonlat, days, token_km2 = batch.lonlat, batch.days, batch.token_km2
+        assert lonlat is not None and days is not None and token_km2 is not None  # noqa: S101, PT018 (Batch fills them)
+        if self.config.quirks.refuse_edges:
+            _refuse_edges(batch.bands, lonlat, token_km2)
+        grid = self.embed_patches(batch)
+        rows, columns = grid.shape[-2:]
+        x = self.position(grid, self.where(lonlat, days, token_km2))
+        *kept, last = self.trunk(x, self.config.taps)
+        maps = tuple(y[:, 1:].unflatten(1, (rows, columns)).permute(0, 3, 1, 2) for y in (*kept, last))
+        return Tokens(
+            pooled=self.pooled_norm(last[:, 1:].mean(dim=1)),
+            cls=self.cls_norm(last[:, 0]),
+            grid=maps[-1],
+            taps=maps[:-1],
+        )
+
+    def embed_patches(self, batch: Batch) -> Float[Tensor, "b d h w"]:
+        """Patches through the generated kernel, before position, place, area and time."""
+        kernel, bias = self.kernel(batch.bands, batch.patch_px)
+        pixels = torch.nan_to_num(batch.pixels.to(kernel.dtype), nan=0.0, posinf=0.0, neginf=0.0)
+        return embed_patches(pixels, kernel, bias, padding_px=self.config.quirks.padding_px)
+
+    def kernel(
+        self, bands: Sequence[Band], patch_px: int
+    ) -> tuple[Float[Tensor, "d c {patch_px} {patch_px}"], Float[Tensor, " d"]]:
+        """The kernel and bias of these bands in this order, ready for the convolution.
+
+        Remembered per bands, size, dtype and device while the weights stay the same, unless gradients are wanted.
+        """
+        bands = tuple(bands)
+        dtype = self._working_dtype()
+        generator, project = self._branch(bands)
+        parameters = [*generator.parameters(), *(project.parameters() if project is not None else ())]
+        if self.training or (torch.is_grad_enabled() and any(p.requires_grad for p in parameters)):
+            return self._generate(bands, patch_px, dtype)
+        key = (bands, patch_px, dtype, generator.bias_token.device)
+        return self.kernels_kept.get(key, parameters, lambda: self._generate(bands, patch_px, dtype))
+
+    def batch(  # noqa: PLR0913 (the public contract)
+        self,
+        pixels: Float[Tensor, "b c h w"] | np.ndarray,
+        sensor: str | Sensor,
+        bands: Sequence[str] | None = None,
+        *,
+        lonlat: object = None,
+        days: object = None,
+        gsd_m: object = None,
+        stats: str | Statistics | Mapping[str, Sequence[float]] | None = None,
+        unit: str | Sequence[str] | None = None,
+        patch_px: int | None = None,
+    ) -> Batch:
+        """Raw values of a sensor as this model wants them; see `armillary.models.card.Card.batch`."""
+        return self.card.batch(
+            pixels, sensor, bands, lonlat=lonlat, days=days, gsd_m=gsd_m, stats=stats, unit=unit, patch_px=patch_px
+        )
+
+    def _working_dtype(self) -> torch.dtype:
+        """Type of the convolution: that of the weights around it, or what autocast wants."""
+        token = self.position.cls_token
+        if torch.is_autocast_enabled(token.device.type):
+            return torch.get_autocast_dtype(token.device.type)
+        return token.dtype
+
+    def _branch(self, bands: tuple[Band, ...]) -> tuple[KernelGenerator, nn.Linear | None]:
+        """The generator for these bands and, for named ones, the projection of their vectors."""
+        named = [b for b in bands if isinstance(b, Named)]
+        if not named:
+            return self.spectral, None
+        if len(named) < len(bands):
+            raise BandMismatch(
+                f"a batch holds bands of one kind, got {len(named)} named and {len(bands) - len(named)} spectral; "
+                "make one batch of each"
+            )
+        official = [b for b in named if b.vector is not None or b.text in self.vectors]
+        if len(official) == len(named):
+            return self.named, self.language
+        if self.sentence is None:
+            missing = ", ".join(repr(b.text) for b in named if b not in official)
+            raise VectorMissing(
+                f"no language vector is known for {missing}; load the model with vectors=FILE (the official "
+                "varname_embed_llama3.2_1B.pt), give arm.Named(text, vector=...), or load it with sentence_route=True "
+                "to use the project's own text projection, which the official weights have never seen"
+            )
+        if official:
+            raise BandMismatch(
+                "some bands have an official language vector and some have none; the two never share a projection: "
+                "give a vector for each, or for none"
+            )
+        return self.named, self.sentence
+
+    def _code(self, bands: tuple[Band, ...], project: nn.Linear | None) -> Float[Tensor, "c d"]:
+        weight = self.spectral.bias_token if project is None else project.weight
+        if project is None:
+            return spectral_code([b for b in bands if isinstance(b, Spectral)], CODE_WIDTH).to(weight)
+        named = [b for b in bands if isinstance(b, Named)]
+        if project is self.sentence:
+            vectors = torch.stack([sentence_vector(b.text) for b in named])
+        else:
+            vectors = torch.stack([self._vector(b) for b in named])
+        code: Tensor = project(vectors.to(weight))
+        return code
+
+    def _vector(self, band: Named) -> Float[Tensor, " d"]:
+        return self.vectors[band.text] if band.vector is None else torch.tensor(band.vector, dtype=torch.float32)
+
+    def _generate(self, bands: tuple[Band, ...], patch_px: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        generator, project = self._branch(bands)
+        with torch.autocast(generator.bias_token.device.type, enabled=False):
+            kernel, bias = generator(self._code(bands, project))
+            kernel = resize_kernel(kernel, patch_px)
+        return (kernel * KERNEL_SCALE).to(dtype), (bias * KERNEL_SCALE).to(dtype)
+
+
+def random_model(
+    config: CopernicusFMConfig, *, seed: int = 0, vectors: Mapping[str, Float[Tensor, " d"]] | None = None
+) -> CopernicusFM:
+    """An untrained model in eval mode, the same for the same seed; the global random state is left alone."""
+    model = CopernicusFM(config, vectors).to_empty(device="cpu")
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        initialise(model, rng)
+        model.position.reset_parameters()
+        for generator in (model.spectral, model.named):
+            nn.init.normal_(generator.to_kernel.weight, std=KERNEL_STD, generator=rng)
+        if model.sentence is not None:
+            model.sentence.load_state_dict(random_sentence_projection(seed))
+    return model.eval()
+
+
+def random_sentence_projection(seed: int) -> dict[str, Tensor]:
+    """Weight and bias of an untrained projection of sentence vectors."""
+    rng = torch.Generator().manual_seed(seed)
+    weight = torch.randn(CODE_WIDTH, SENTENCE_LENGTH, generator=rng) * SENTENCE_STD
+    return {"weight": weight, "bias": torch.zeros(CODE_WIDTH)}
+
+
+def _refuse_edges(bands: Sequence[Band], lonlat: Float[Tensor, "b 2"], token_km2: Float[Tensor, " b"]) -> None:
+    """What upstream asserts."""
+    degrees = lonlat.float() + torch.tensor([180.0, 90.0], device=lonlat.device)
+    widths = torch.tensor([b.width_nm for b in bands if isinstance(b, Spectral)])
+    for what, x, (low, _) in (
+        ("degrees east of -180 or north of -90", degrees, DEGREES),
+        ("km2 per token", token_km2, AREA_KM2),
+        ("nm of band width", widths, BANDWIDTH_NM),
+    ):
+        at_edge = (x.abs() < low) & (x != 0)
+        if bool(at_edge.any()):
+            raise OutOfRange(
+                f"{float(x[at_edge][0]):g} {what} is under {low:g}, which upstream refuses; "
+                "load the model with quirks=Quirks(refuse_edges=False) to compute it"
+            )

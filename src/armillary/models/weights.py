@@ -1,0 +1,155 @@
+"""Weights: from a file or a hub to a model, strictly, and back.
+
+The one place that knows the *official* key names of Copernicus-FM. Inside, parameters are called by what they are;
+`official_name` says what each is called on file. A file of another shape is refused with the full list of differences.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from armillary.errors import WeightsMismatch, WeightsMissing, need
+
+HUB = "hf://"
+
+IGNORED = ("head.", "mask_token")
+"""Keys that belong to a classifier or to pretraining; the encoder does not read them."""
+
+OWN_PREFIX = "armillary."
+"""On file, the project's own parameters, which no official file has, begin with this."""
+
+_GENERATOR = (
+    (r"\.mix\.", ".fclayer."),
+    (r"\.(weight_tokens|bias_token)$", r".weight_generator.\1"),
+    (r"\.to_kernel\.", ".weight_generator.fc_weight."),
+    (r"\.to_bias\.", ".weight_generator.fc_bias."),
+    (r"\.layer\.attention\.qkv\.", ".weight_generator.transformer_encoder.layers.0.self_attn.in_proj_"),
+    (r"\.layer\.attention\.proj\.", ".weight_generator.transformer_encoder.layers.0.self_attn.out_proj."),
+    (r"\.layer\.mlp\.fc(\d)\.", r".weight_generator.transformer_encoder.layers.0.linear\1."),
+    (r"\.layer\.norm(\d)\.", r".weight_generator.transformer_encoder.layers.0.norm\1."),
+)
+
+OFFICIAL = (
+    *_GENERATOR,
+    (r"^spectral\.", "patch_embed_spectral."),
+    (r"^named\.", "patch_embed_variable."),
+    (r"^language\.", "patch_embed_variable.language_proj."),
+    (r"^sentence\.", OWN_PREFIX + "sentence."),
+    (r"^where\.place\.linear\.", "coord_fc."),
+    (r"^where\.place\.unknown$", "coord_token"),
+    (r"^where\.area\.linear\.", "scale_fc."),
+    (r"^where\.area\.unknown$", "scale_token"),
+    (r"^where\.time\.linear\.", "time_fc."),
+    (r"^where\.time\.unknown$", "time_token"),
+    (r"^position\.cls_token$", "cls_token"),
+    (r"^position\.table$", "pos_embed"),
+    (r"^trunk\.blocks\.(\d+)\.attention\.", r"blocks.\1.attn."),
+    (r"^trunk\.blocks\.", "blocks."),
+    (r"^pooled_norm\.", "fc_norm."),
+    (r"^cls_norm\.", "norm."),
+)
+"""Our name -> name on file, applied in this order."""
+
+
+def official_name(name: str) -> str:
+    """The name on file of one of our parameters."""
+    for ours, theirs in OFFICIAL:
+        name = re.sub(ours, theirs, name)
+    return name
+
+
+def official_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's parameters under their names on file."""
+    return {official_name(k): v for k, v in model.state_dict().items()}
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Give a model the values of a file, as float32; every key and shape must fit.
+
+    Raises:
+        WeightsMismatch: with every missing, unexpected and mis-shaped key.
+    """
+    ours = {official_name(k): k for k in model.state_dict()}
+    shapes = {official_name(k): tuple(v.shape) for k, v in model.state_dict().items()}
+    theirs = {k: v for k, v in state.items() if not k.startswith(IGNORED)}
+    missing = sorted(shapes.keys() - theirs.keys())
+    unexpected = sorted(theirs.keys() - shapes.keys())
+    misshapen = [
+        f"{k} {tuple(theirs[k].shape)} instead of {shapes[k]}"
+        for k in sorted(shapes.keys() & theirs.keys())
+        if tuple(theirs[k].shape) != shapes[k]
+    ]
+    lists = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    found = "; ".join(f"{len(keys)} {what}: {', '.join(keys)}" for what, keys in lists.items() if keys)
+    if found:
+        raise WeightsMismatch(
+            f"{source} is no weight file of this model ({len(shapes)} keys expected, {len(theirs)} found); {found}; "
+            "load it under the name of the size it was made for"
+        )
+    model.load_state_dict({ours[k]: v.to(torch.float32) for k, v in theirs.items()}, assign=True)
+
+
+def save(model: nn.Module, path: str | PathLike[str], facts: Mapping[str, str] | None = None) -> None:
+    """Write a model's parameters under their official names as .safetensors, aside first, then renamed.
+
+    Args:
+        model: whose parameters.
+        path: of the file.
+        facts: text kept in the file's header.
+    """
+    target = Path(path)
+    aside = target.with_name(target.name + ".part")
+    save_file({k: v.detach().cpu().contiguous() for k, v in official_state(model).items()}, aside, dict(facts or {}))
+    aside.replace(target)
+
+
+def locate(href: str | PathLike[str]) -> Path:
+    """The local file of a path or of "hf://owner/repo/file", fetched through huggingface_hub if need be."""
+    text = str(href)
+    if not text.startswith(HUB):
+        path = Path(text).expanduser()
+        if not path.is_file():
+            raise WeightsMissing(f"no weight file at {text}; give a .safetensors or .pth file, or hf://owner/repo/file")
+        return path
+    parts = text.removeprefix(HUB).split("/", 2)
+    if len(parts) < 3 or not all(parts):
+        raise WeightsMissing(f"{text} names no file on the hub; write hf://owner/repo/file")
+    hub = need("huggingface_hub", "models")
+    try:
+        return Path(hub.hf_hub_download("/".join(parts[:2]), parts[2]))
+    except Exception as cause:  # the hub's client raises its own, requests', httpx's and OS errors alike
+        reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+        raise WeightsMissing(
+            f"{text} could not be fetched and is not in the local cache ({reason}); "
+            "go online once, or download the file and give its path"
+        ) from cause
+
+
+def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:
+    """Every tensor of a .safetensors or PyTorch file by name; the file cannot run code.
+
+    A PyTorch file is a flat dict, or one under "model".
+    """
+    path = locate(href)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found: object = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as cause:
+        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        raise WeightsMismatch(
+            f"{path} cannot be read as weights ({reason}); give a whole .safetensors or a .pth file of plain tensors"
+        ) from cause
+    if isinstance(found, dict) and isinstance(found.get("model"), dict):
+        found = found["model"]
+    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
+        raise WeightsMismatch(f"{path} holds no dict of tensors but {type(found).__name__}; give the state dict itself")
+    return cast(dict[str, Tensor], dict(found))

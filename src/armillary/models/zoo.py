@@ -1,0 +1,110 @@
+"""The zoo: every model by name, and how it is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from os import PathLike
+from types import MappingProxyType
+
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.errors import BadInput, WeightsMissing
+from armillary.models.copernicus_fm import (
+    SIZES,
+    CopernicusFM,
+    CopernicusFMConfig,
+    Quirks,
+    random_model,
+    random_sentence_projection,
+)
+from armillary.models.language import read_vectors
+from armillary.models.weights import OWN_PREFIX, load_state, locate, read_tensors
+
+DEFAULT_WEIGHTS: Mapping[str, str] = MappingProxyType({})
+"""Model name -> where its default weights are. None ship yet."""
+
+OFFICIAL_FILES: Mapping[str, str] = MappingProxyType(
+    {
+        "copernicus-fm-base": "CopernicusFM_ViT_base_varlang_e100.pth",
+        "copernicus-fm-large": "CopernicusFM_ViT_large_varlang_e100.pth",
+    }
+)
+"""Model name -> name of the file that the authors publish (CC-BY-4.0, https://huggingface.co/wangyi111/Copernicus-FM)."""
+
+
+ZOO: Mapping[str, CopernicusFMConfig] = MappingProxyType(dict(SIZES))
+"""Model name -> the configuration that builds it."""
+
+
+def load_model(
+    name: str,
+    weights: str | PathLike[str] | None = "default",
+    *,
+    vectors: str | PathLike[str] | Mapping[str, Float[Tensor, " d"]] | None = None,
+    sentence_route: bool | None = None,
+    quirks: Quirks | None = None,
+    seed: int = 0,
+) -> CopernicusFM:
+    """A model in eval mode, on the CPU, in float32.
+
+    Args:
+        name: as in `ZOO`.
+        weights: "default" (what ships), None (random), a .safetensors or .pth file, or "hf://owner/repo/file".
+        vectors: official language vectors of named bands: the authors' .pt file, a .safetensors file, or a mapping.
+        sentence_route: let named bands without an official vector pass through the project's own text projection.
+            None: only for random weights, or when the file holds that projection. Official weights never saw it.
+        quirks: which upstream mistakes are kept; None = all that the released weights need.
+        seed: of random weights.
+
+    Raises:
+        WeightsMissing: no such file, or it cannot be fetched.
+        WeightsMismatch: the file is not of this model; every difference is listed.
+
+    Example:
+        >>> from armillary.models.zoo import load_model
+        >>> model = load_model("copernicus-fm-small", weights=None)
+        >>> model.config.width
+        384
+    """
+    if name not in ZOO:
+        raise BadInput(f"no model is called {name!r}; known are {', '.join(ZOO)}")
+    config = ZOO[name] if quirks is None else replace(ZOO[name], quirks=quirks)
+    table = vectors if isinstance(vectors, Mapping) else None if vectors is None else read_vectors(vectors)
+    if weights is None:
+        return random_model(replace(config, sentence_route=sentence_route is not False), seed=seed, vectors=table)
+    source = _default(name) if weights == "default" else weights
+    return _from_file(config, source, vectors=table, sentence_route=sentence_route, seed=seed)
+
+
+def _default(name: str) -> str:
+    if name in DEFAULT_WEIGHTS:
+        return DEFAULT_WEIGHTS[name]
+    official = OFFICIAL_FILES.get(name)
+    where = f" (the authors publish {official} in hf://wangyi111/Copernicus-FM)" if official else ""
+    raise WeightsMissing(
+        f"no weights of {name} ship with this version; give weights= a .pth or .safetensors file or hf://owner/repo/file"
+        f"{where}, or weights=None for random ones"
+    )
+
+
+def _from_file(
+    config: CopernicusFMConfig,
+    source: str | PathLike[str],
+    *,
+    vectors: Mapping[str, Float[Tensor, " d"]] | None,
+    sentence_route: bool | None,
+    seed: int,
+) -> CopernicusFM:
+    state = read_tensors(locate(source))
+    own = f"{OWN_PREFIX}sentence.weight" in state
+    config = replace(
+        config,
+        pooled_affine="fc_norm.weight" in state,
+        cls_affine="norm.weight" in state,
+        sentence_route=own if sentence_route is None else sentence_route or own,
+    )
+    if config.sentence_route and not own:
+        state |= {f"{OWN_PREFIX}sentence.{k}": v for k, v in random_sentence_projection(seed).items()}
+    model = CopernicusFM(config, vectors)
+    load_state(model, state, source=str(source))
+    return model.eval()

@@ -1,0 +1,1 @@
+"""Pure layers: no Earth, no sensors, no files."""

@@ -1,0 +1,32 @@
+"""The two-layer perceptrons of the project."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import gelu, relu
+
+
+class Mlp(nn.Module):
+    """Linear, exact (erf) GELU, linear."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Each token on its own."""
+        out: Tensor = self.fc2(gelu(self.fc1(x)))
+        return out
+
+
+class ResidualMlp(nn.Module):
+    """x + relu(W2 relu(W1 x)): the second ReLU stands before the sum, as in DOFA (arXiv:2403.15356)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.w1 = nn.Linear(width, width)
+        self.w2 = nn.Linear(width, width)
+
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        """Each row on its own."""
+        return x + relu(self.w2(relu(self.w1(x))))

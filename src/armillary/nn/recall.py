@@ -1,0 +1,53 @@
+"""Recall: a value computed from weights, kept as long as those weights are the same.
+
+A *fingerprint* says which weights: the address and the version counter of each parameter. Every in-place change that
+autograd knows of (optimiser step, load_state_dict, init) raises the counter; `.to()` changes the address. Writing
+through `.data` raises nothing: call `clear()` after that.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+Fingerprint = tuple[tuple[int, int], ...]
+
+
+def fingerprint(parameters: Iterable[Tensor]) -> Fingerprint:
+    """Which weights these are."""
+    return tuple((p.data_ptr(), 0 if p.is_inference() else p._version) for p in parameters)
+
+
+class Recall(Generic[T]):
+    """At most `size` values by key; the oldest goes first.
+
+    Args:
+        size: how many values are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._kept: dict[Hashable, tuple[Fingerprint, T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    def get(self, key: Hashable, parameters: Iterable[Tensor], compute: Callable[[], T]) -> T:
+        """The value of `key`; computed, without gradients, when it is new or the weights have changed."""
+        now = fingerprint(parameters)
+        found = self._kept.get(key)
+        if found is not None and found[0] == now:
+            return found[1]
+        with torch.inference_mode(False), torch.no_grad():
+            value = compute()
+        self._kept.pop(key, None)
+        while len(self._kept) >= self.size:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[key] = (now, value)
+        return value

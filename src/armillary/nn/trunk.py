@@ -1,0 +1,31 @@
+"""The trunk: a stack of equal blocks, with the outputs of some of them kept."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armillary.nn.block import Block
+
+
+class Trunk(nn.Module):
+    """`depth` pre-norm blocks in a row; no norm at the end.
+
+    Args:
+        width: of a token.
+        depth: number of blocks.
+        heads: of each attention.
+    """
+
+    def __init__(self, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([Block(width, heads) for _ in range(depth)])
+
+    def forward(self, x: Float[Tensor, "b n d"], taps: Sequence[int]) -> tuple[Float[Tensor, "b n d"], ...]:
+        """The outputs of the blocks in `taps` (0-based, ascending), then that of the last block."""
+        kept = []
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i in taps:
+                kept.append(x)
+        return (*kept, x)

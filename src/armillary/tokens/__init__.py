@@ -1,0 +1,1 @@
+"""Pixels to tokens and back, for any sensor, any patch size, any rectangle."""
