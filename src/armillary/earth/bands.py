@@ -28,8 +28,8 @@ class Spectral:
         Spectral(center_nm=490.0, width_nm=65.0)
     """
 
-    center_nm: float
-    width_nm: float
+    center_nm: float | int  # whole numbers are welcome; both are held as floats
+    width_nm: float | int
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "center_nm", float(self.center_nm))
@@ -60,7 +60,7 @@ class Named:
     def __post_init__(self) -> None:
         if self.vector is None:
             return
-        values: Float[np.ndarray, "d"] = np.asarray(self.vector, dtype=np.float32)
+        values: Float[np.ndarray, " d"] = np.asarray(self.vector, dtype=np.float32)
         if values.shape != (VECTOR_LENGTH,):
             raise OutOfRange(
                 f"the language vector of {self.text!r} must have shape ({VECTOR_LENGTH},), got {values.shape}"

@@ -106,9 +106,7 @@ class Sensor:
         """Positions of the named bands in this sensor's order."""
         absent = [n for n in names if n not in self.band_names]
         if absent:
-            raise BandMismatch(
-                f"{self.name} has no band {', '.join(absent)}; it has {', '.join(self.band_names)}"
-            )
+            raise BandMismatch(f"{self.name} has no band {', '.join(absent)}; it has {', '.join(self.band_names)}")
         return tuple(self.band_names.index(n) for n in names)
 
     def select(self, names: Sequence[str]) -> "Sensor":

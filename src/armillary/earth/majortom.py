@@ -1,0 +1,250 @@
+"""Major TOM: the world grid of about 10 km on which its data sets are cut (arXiv:2402.12095).
+
+Rows of equal height start at the equator (`0U` north of it, `1D` south of it); each row is cut into columns of about
+10 km along its lower edge, starting at longitude 0 (`0R` east of it, `1L` west of it). The id of a cell is `row_col`,
+its reference point the south-west corner. Earth is a sphere of 6378.137 km here, as the grid defines it.
+
+Two *namings* agree but for single points:
+
+- "closed": the definition above; a cell owns its south and west edges. The cell that straddles longitude 180 in a row
+  with an odd number of columns is its last R column.
+- "library": the names that published files bear. A coordinate exactly on a line counts to the cell below and left of
+  it, and in some rows with an even number of columns float rounding names the first column west of the dateline n/2 R
+  instead of n/2 L. Published files lie between 85 degrees south and 85 north.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from pyproj import Transformer
+
+from armillary.earth.window import Window
+from armillary.errors import BadInput, OutOfRange
+
+Naming = Literal["closed", "library"]
+EARTH_KM = 6378.137
+FOOTPRINT_M, MARGIN_M, PIXEL_M = 10_680, 340, 10
+"""A published 10 km product is 1068 x 1068 px of 10 m: the cell and a margin of 340 m around it."""
+PUBLISHED_LAT = 85.0
+_ID = re.compile(r"(\d+)([UD])_(\d+)([LR])")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the grid.
+
+    Args:
+        row: counted from the equator, negative south of it.
+        col: counted from longitude 0, negative west of it.
+        dist_km: the spacing of the grid.
+        id: `row_col` as its naming writes it.
+
+    Example:
+        >>> c = from_id("433U_1027R")
+        >>> [round(v, 4) for v in c.southwest], [round(v, 3) for v in c.center], c.epsg
+        ([118.5, 38.8922], [118.558, 38.937], 32650)
+    """
+
+    row: int
+    col: int
+    dist_km: float
+    id: str
+
+    @property
+    def southwest(self) -> tuple[float, float]:
+        """(lon, lat) in degrees of the reference point."""
+        return self.bounds[:2]
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(west, south, east, north) in degrees; east exceeds 180 in a cell that straddles the dateline."""
+        height, width = _height(self.dist_km), 360 / _columns(self.row, self.dist_km)
+        west, south = self.col * width, self.row * height
+        return west, max(south, -90.0), west + width, min(south + height, 90.0)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """(lon, lat) in degrees of the middle, longitude in [-180, 180)."""
+        west, south, east, north = self.bounds
+        return ((west + east) / 2 + 180) % 360 - 180, (south + north) / 2
+
+    @property
+    def epsg(self) -> int:
+        """The UTM zone of the south-west corner, with the exceptions of Norway and Svalbard."""
+        lon, lat = self.southwest
+        return (32600 if lat >= 0 else 32700) + _utm_zone(lon, lat)
+
+    @cached_property
+    def footprint(self) -> Window:
+        """The window of the published 10 m product: 1068 x 1068 px in UTM, in most cells exactly."""
+        to_utm = Transformer.from_crs("EPSG:4326", f"EPSG:{self.epsg}", always_xy=True)
+        x, y = to_utm.transform(*self.southwest)
+        side = FOOTPRINT_M // PIXEL_M
+        left, top = x - MARGIN_M, y - MARGIN_M + FOOTPRINT_M
+        return Window.of((side, side), (PIXEL_M, 0.0, left, 0.0, -PIXEL_M, top), f"EPSG:{self.epsg}")
+
+
+def cell(lat: float | int, lon: float | int, naming: Naming = "closed", dist_km: float | int = 10) -> Cell:
+    """The cell that holds a point.
+
+    Args:
+        lat: degrees, -90 to 90; for naming="library" only where cells are published, from -84.97 to 85.06.
+        lon: degrees; any finite longitude is brought to [-180, 180).
+        naming: "closed", or "library" to look published files up.
+        dist_km: spacing of the grid.
+
+    Raises:
+        OutOfRange: no point on Earth, or none that the naming covers.
+
+    Example:
+        >>> cell(41.9, 12.5).id, cell(0, 0).id, cell(0, 0, naming="library").id
+        ('466U_103R', '0U_0R', '1D_1L')
+    """
+    if not (math.isfinite(lon) and -90 <= lat <= 90):
+        raise OutOfRange(f"(lat {lat}, lon {lon}) is no point on Earth; give latitude, then longitude, in degrees")
+    if not dist_km > 0:
+        raise OutOfRange(f"a grid spacing of {dist_km} km was asked for; give more than 0")
+    lat, lon, dist_km = float(lat), (float(lon) + 180) % 360 - 180, float(dist_km)
+    match naming:
+        case "closed":
+            return _closed(lat, lon, dist_km)
+        case "library":
+            return _library(lat, lon, dist_km)
+        case _:
+            raise BadInput(f"naming={naming!r} was asked for; there are 'closed' and 'library'")
+
+
+def from_id(id: str, dist_km: float | int = 10) -> Cell:
+    """The cell of an id in either naming.
+
+    Raises:
+        BadInput: not an id of this grid.
+
+    Example:
+        >>> from_id("0U_199R").bounds[1]
+        0.0
+    """
+    match = _ID.fullmatch(id.strip())
+    if match is None:
+        raise BadInput(f"{id!r} is no Major TOM cell; an id looks like 433U_1027R or 12D_3L")
+    row = int(match[1]) if match[2] == "U" else -int(match[1])
+    col = int(match[3]) if match[4] == "R" else -int(match[3])
+    half = math.ceil(90 / _height(dist_km))
+    n = _columns(row, dist_km) if -half <= row < half else 0
+    if not -(n // 2) <= col <= n // 2 or n == 0 or "0D" in id.split("_") or id.endswith("_0L"):
+        raise BadInput(f"{id!r} is outside the grid of {dist_km} km; its rows run from {half}D to {half - 1}U")
+    if col == n // 2 and n % 2 == 0:  # the library's other name of the first column
+        col = -col
+    return Cell(row, col, float(dist_km), id.strip())
+
+
+def cells_in(
+    west: float | int, south: float | int, east: float | int, north: float | int, dist_km: float | int = 10
+) -> Iterator[Cell]:
+    """The cells that a box in degrees touches, row by row from the south-west; west > east crosses the dateline.
+
+    A box edge that lies on the edge between two cells does not reach into the next one.
+
+    Example:
+        >>> [c.id for c in cells_in(-0.01, -0.01, 0.01, 0.01)]
+        ['1D_1L', '1D_0R', '0U_1L', '0U_0R']
+    """
+    if not -90 <= south <= north <= 90:
+        raise OutOfRange(f"a box from latitude {south} to {north} was asked for; give south <= north within -90 to 90")
+    dist_km = float(dist_km)
+    span = min(360.0, east - west if east >= west else east - west + 360)
+    start = (west + 180) % 360 - 180
+    height = _height(dist_km)
+    lowest = _row_of(float(south), dist_km)
+    for row in range(lowest, max(lowest, min(math.ceil(north / height) - 1, _row_of(90.0, dist_km))) + 1):
+        n = _columns(row, dist_km)
+        first = math.floor(start * n / 360)
+        last = max(first, math.ceil((start + span) * n / 360) - 1)
+        for col in range(first, min(last, first + n - 1) + 1):
+            yield _named(row, _wrap(col, n), dist_km)
+
+
+def _closed(lat: float, lon: float, dist_km: float) -> Cell:
+    row = _row_of(lat, dist_km)
+    n = _columns(row, dist_km)
+    return _named(row, _wrap(math.floor(lon * n / 360), n), dist_km)
+
+
+def _row_of(lat: float, dist_km: float) -> int:
+    """The north pole belongs to the last row below it."""
+    height = _height(dist_km)
+    row = math.floor(lat / height)
+    row += (row + 1) * height <= lat  # when rounding of the quotient fell short of a line
+    return min(row, math.ceil(90 / height) - 1)
+
+
+def _wrap(col: int, n: int) -> int:
+    """Columns run from -floor(n/2) to ceil(n/2) - 1; the cell beyond either end is the one at the other."""
+    return (col + n // 2) % n - n // 2
+
+
+def _library(lat: float, lon: float, dist_km: float) -> Cell:
+    """A binary search, from the left and less one, among the lower edges as numpy spaces them."""
+    rows = _library_rows(dist_km)
+    at = int(np.searchsorted(rows, lat, side="left")) - 1
+    if at < 0 or lat > rows[-1] + _height(dist_km):
+        raise OutOfRange(
+            f"latitude {lat} was asked for; published cells cover {rows[0]:.4f} to {rows[-1] + _height(dist_km):.4f} "
+            "(the lower end excluded); use naming='closed' beyond"
+        )
+    row = at - int(np.sum(rows < 0))
+    cols = _library_columns(row, dist_km)
+    west = int(np.sum(cols < 0))
+    col = (int(np.searchsorted(cols, lon, side="left")) - 1) % len(cols) - west
+    id = _id(row, col)
+    return Cell(row, -col if 2 * col == len(cols) else col, dist_km, id)
+
+
+@lru_cache(maxsize=8)
+def _library_rows(dist_km: float) -> Float[np.ndarray, " n"]:
+    edges = _wrapped(90.0, math.ceil(math.pi * EARTH_KM / dist_km))
+    return np.asarray(edges[np.abs(edges) <= PUBLISHED_LAT])
+
+
+@lru_cache(maxsize=64)
+def _library_columns(row: int, dist_km: float) -> Float[np.ndarray, " n"]:
+    return _wrapped(180.0, _columns(row, dist_km))
+
+
+def _wrapped(half: float, n: int) -> Float[np.ndarray, " n"]:
+    """Lines from -half, moved by half a turn and sorted: the arithmetic whose rounding decides published names."""
+    return np.sort(np.mod(np.linspace(-half, half, n + 1)[:-1], 2 * half) - half)
+
+
+def _height(dist_km: float | int) -> float:
+    """Degrees of latitude of one row."""
+    return 180 / math.ceil(math.pi * EARTH_KM / dist_km)
+
+
+def _columns(row: int, dist_km: float | int) -> int:
+    """Cells around the Earth along the lower edge of a row."""
+    lower = math.radians(max(-90.0, row * _height(dist_km)))
+    return max(1, math.ceil(2 * math.pi * EARTH_KM * math.cos(lower) / dist_km))
+
+
+def _named(row: int, col: int, dist_km: float) -> Cell:
+    return Cell(row, col, dist_km, _id(row, col))
+
+
+def _id(row: int, col: int) -> str:
+    return f"{abs(row)}{'U' if row >= 0 else 'D'}_{abs(col)}{'R' if col >= 0 else 'L'}"
+
+
+def _utm_zone(lon: float, lat: float) -> int:
+    lon = (lon + 180) % 360 - 180
+    if 56 <= lat < 64 and 3 <= lon < 12:
+        return 32
+    if 72 <= lat <= 84 and 0 <= lon < 42:
+        return 31 if lon < 9 else 33 if lon < 21 else 35 if lon < 33 else 37
+    return int((lon + 180) // 6) + 1
