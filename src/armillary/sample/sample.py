@@ -8,6 +8,7 @@ import rioxarray  # noqa: F401  (gives DataArray its .rio)
 import xarray as xr
 from jaxtyping import Float
 
+from armillary.earth.card import parse_card
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
@@ -72,11 +73,15 @@ def window_of(array: xr.DataArray) -> Window:
 
 
 def sensor_of(array: xr.DataArray) -> Sensor:
-    """The sensor that a DataArray says it is of, narrowed to its bands."""
-    name = array.attrs.get("sensor")
-    if name not in sensors:
-        raise SensorUnknown(f"the array says sensor={name!r}; known are {', '.join(sensors)}; set array.attrs['sensor']")
-    return sensors[name].select([str(b) for b in array["band"].values])
+    """The sensor that a DataArray says it is of (a name of the fleet, or a card it carries), narrowed to its bands."""
+    name, card = array.attrs.get("sensor"), array.attrs.get("sensor_card")
+    if name not in sensors and card is None:
+        raise SensorUnknown(
+            f"the array says sensor={name!r}; known are {', '.join(sensors)}; set array.attrs['sensor'], or "
+            "array.attrs['sensor_card'] to the card of a sensor of your own"
+        )
+    sensor = sensors[str(name)] if name in sensors else parse_card(str(card), origin="array.attrs['sensor_card']")
+    return sensor.select([str(b) for b in array["band"].values])
 
 
 def from_array(array: xr.DataArray) -> Sample:

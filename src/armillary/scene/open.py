@@ -13,6 +13,7 @@ import xarray as xr
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Sensor
 from armillary.errors import SceneNotFound, SceneUnreadable, SensorUnknown
+from armillary.scene import raster
 from armillary.scene.request import Request
 from armillary.scene.scene import Scene
 
@@ -27,7 +28,7 @@ class Reader(Protocol):
         """The scene, lazily."""
 
 
-READERS: tuple[Reader, ...] = ()
+READERS: tuple[Reader, ...] = (raster,)
 """Most particular first: products with metadata, then folders, then single rasters."""
 
 
@@ -55,8 +56,3 @@ def local(href: str | Path) -> Path:
 
 def find_sensor(sensor: str | Sensor | None) -> Sensor | None:
     """A sensor by its name, or as it is."""
-    if sensor is None or isinstance(sensor, Sensor):
-        return sensor
-    if sensor not in sensors:
-        raise SensorUnknown(f"no sensor is called {sensor!r}; known are {', '.join(sensors)}")
-    return sensors[sensor]

@@ -16,6 +16,8 @@ from jaxtyping import Float
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from armillary.earth.card import card_text
+from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
 
@@ -67,7 +69,8 @@ class Scene:
     def array(self) -> xr.DataArray:
         """A lazy DataArray (band, y, x): nothing is read until values are asked for, and then only the crop asked.
 
-        Attributes: sensor, unit, time (ISO 8601 or None), href, `<fact>_source` for each source, and every fact.
+        Attributes: sensor, unit, time (ISO 8601 or None), href, `<fact>_source` for each source, and every fact;
+        for a sensor that is not of the fleet also `sensor_card`, its card as YAML, so that the array explains itself.
         """
         h, w = self.window.shape
         lazy = indexing.LazilyIndexedArray(_Lazy(self.pixels, (len(self.sensor.bands), h, w)))
@@ -79,6 +82,8 @@ class Scene:
             **{f"{k}_source": v for k, v in self.sources.items()},
             **self.facts,
         }
+        if self.sensor.name not in sensors:
+            attrs["sensor_card"] = card_text(self.sensor)
         coords = {"band": list(self.sensor.band_names), **_axes(self.window)}
         array = xr.DataArray(xr.Variable(("band", "y", "x"), lazy, attrs), coords=coords, name=self.sensor.name)
         array = array.rio.write_transform(self.window.affine)
