@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,7 @@ from armillary.earth.window import Window
 Source = Literal["read", "given", "assumed", "unknown"]
 
 
+@runtime_checkable
 class Pixels(Protocol):
     """Where a scene's values come from."""
 
@@ -150,4 +151,4 @@ class _Lazy(BackendArray):
             block = self.pixels.read(bands.tolist(), slice(r0, int(rows.max()) + 1), slice(c0, int(cols.max()) + 1))
             block = block[:, rows - r0][:, :, cols - c0]
         scalar = tuple(0 if np.ndim(s) == 0 else slice(None) for s in steps)
-        return block[scalar]
+        return np.asarray(block[scalar])
