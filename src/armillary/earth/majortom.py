@@ -15,13 +15,13 @@ Two *namings* agree but for single points:
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 from pyproj import Transformer
 
 from armillary.earth.window import Window
@@ -110,7 +110,9 @@ def cell(lat: float | int, lon: float | int, naming: Naming = "closed", dist_km:
         raise OutOfRange(f"(lat {lat}, lon {lon}) is no point on Earth; give latitude, then longitude, in degrees")
     if not dist_km > 0:
         raise OutOfRange(f"a grid spacing of {dist_km} km was asked for; give more than 0")
-    lat, lon, dist_km = float(lat), (float(lon) + 180) % 360 - 180, float(dist_km)
+    lat, lon, dist_km = float(lat), float(lon), float(dist_km)
+    if not -180 <= lon < 180:
+        lon = (lon + 180) % 360 - 180
     match naming:
         case "closed":
             return _closed(lat, lon, dist_km)
@@ -159,12 +161,12 @@ def cells_in(
         raise OutOfRange(f"a box from latitude {south} to {north} was asked for; give south <= north within -90 to 90")
     dist_km = float(dist_km)
     span = min(360.0, east - west if east >= west else east - west + 360)
-    start = (west + 180) % 360 - 180
+    start = float((west + 180) % 360 - 180)
     height = _height(dist_km)
     lowest = _row_of(float(south), dist_km)
     for row in range(lowest, max(lowest, min(math.ceil(north / height) - 1, _row_of(90.0, dist_km))) + 1):
         n = _columns(row, dist_km)
-        first = math.floor(start * n / 360)
+        first = _lines_below(start, 360 / n)
         last = max(first, math.ceil((start + span) * n / 360) - 1)
         for col in range(first, min(last, first + n - 1) + 1):
             yield _named(row, _wrap(col, n), dist_km)
@@ -173,15 +175,19 @@ def cells_in(
 def _closed(lat: float, lon: float, dist_km: float) -> Cell:
     row = _row_of(lat, dist_km)
     n = _columns(row, dist_km)
-    return _named(row, _wrap(math.floor(lon * n / 360), n), dist_km)
+    return _named(row, _wrap(_lines_below(lon, 360 / n), n), dist_km)
 
 
 def _row_of(lat: float, dist_km: float) -> int:
     """The north pole belongs to the last row below it."""
     height = _height(dist_km)
-    row = math.floor(lat / height)
-    row += (row + 1) * height <= lat  # when rounding of the quotient fell short of a line
-    return min(row, math.ceil(90 / height) - 1)
+    return min(_lines_below(lat, height), math.ceil(90 / height) - 1)
+
+
+def _lines_below(value: float, step: float) -> int:
+    """The k with k * step <= value < (k + 1) * step, where rounding of the quotient alone may miss by one."""
+    k = math.floor(value / step)
+    return k + ((k + 1) * step <= value) - (k * step > value)
 
 
 def _wrap(col: int, n: int) -> int:
@@ -192,34 +198,34 @@ def _wrap(col: int, n: int) -> int:
 def _library(lat: float, lon: float, dist_km: float) -> Cell:
     """A binary search, from the left and less one, among the lower edges as numpy spaces them."""
     rows = _library_rows(dist_km)
-    at = int(np.searchsorted(rows, lat, side="left")) - 1
+    at = bisect_left(rows, lat) - 1
     if at < 0 or lat > rows[-1] + _height(dist_km):
         raise OutOfRange(
             f"latitude {lat} was asked for; published cells cover {rows[0]:.4f} to {rows[-1] + _height(dist_km):.4f} "
             "(the lower end excluded); use naming='closed' beyond"
         )
-    row = at - int(np.sum(rows < 0))
+    row = at - bisect_left(rows, 0.0)
     cols = _library_columns(row, dist_km)
-    west = int(np.sum(cols < 0))
-    col = (int(np.searchsorted(cols, lon, side="left")) - 1) % len(cols) - west
+    col = (bisect_left(cols, lon) - 1) % len(cols) - bisect_left(cols, 0.0)
     id = _id(row, col)
     return Cell(row, -col if 2 * col == len(cols) else col, dist_km, id)
 
 
 @lru_cache(maxsize=8)
-def _library_rows(dist_km: float) -> Float[np.ndarray, " n"]:
+def _library_rows(dist_km: float) -> tuple[float, ...]:
     edges = _wrapped(90.0, math.ceil(math.pi * EARTH_KM / dist_km))
-    return np.asarray(edges[np.abs(edges) <= PUBLISHED_LAT])
+    return tuple(e for e in edges if abs(e) <= PUBLISHED_LAT)
 
 
 @lru_cache(maxsize=64)
-def _library_columns(row: int, dist_km: float) -> Float[np.ndarray, " n"]:
+def _library_columns(row: int, dist_km: float) -> tuple[float, ...]:
     return _wrapped(180.0, _columns(row, dist_km))
 
 
-def _wrapped(half: float, n: int) -> Float[np.ndarray, " n"]:
+def _wrapped(half: float, n: int) -> tuple[float, ...]:
     """Lines from -half, moved by half a turn and sorted: the arithmetic whose rounding decides published names."""
-    return np.sort(np.mod(np.linspace(-half, half, n + 1)[:-1], 2 * half) - half)
+    lines: list[float] = np.sort(np.mod(np.linspace(-half, half, n + 1)[:-1], 2 * half) - half).tolist()
+    return tuple(lines)
 
 
 def _height(dist_km: float | int) -> float:
