@@ -85,19 +85,19 @@ class Window:
         shape = (stop_row - row, stop_col - col)
         if min(shape) <= 0:
             raise OutOfRange(f"a crop needs at least one row and one column, got {shape}; give stop > start")
-        return Window(GeoBox(shape, self.affine * Affine.translation(col, row), self.crs))
+        return Window(GeoBox(shape, self.affine @ Affine.translation(col, row), self.crs))
 
     def coarsen(self, factor: int) -> "Window":
         """One pixel for each factor x factor block, from the same corner; a ragged edge is dropped."""
         h, w = self.shape
         if not 1 <= factor <= min(h, w):
             raise OutOfRange(f"a window of {h} x {w} cannot be coarsened by {factor}; give 1 to {min(h, w)}")
-        return Window(GeoBox((h // factor, w // factor), self.affine * Affine.scale(factor), self.crs))
+        return Window(GeoBox((h // factor, w // factor), self.affine @ Affine.scale(factor), self.crs))
 
     def flip(self) -> "Window":
         """Columns reversed, as pixels are by a left-right flip."""
         w = self.shape[1]
-        return Window(GeoBox(self.shape, self.affine * Affine.translation(w, 0) * Affine.scale(-1, 1), self.crs))
+        return Window(GeoBox(self.shape, self.affine @ Affine.translation(w, 0) @ Affine.scale(-1, 1), self.crs))
 
     def lonlat(self, row: float | int, col: float | int) -> tuple[float, float]:
         """Degrees (lon, lat) of a point in pixel coordinates; (0, 0) is the outer corner of the first pixel.
@@ -106,7 +106,7 @@ class Window:
             PlaceUnknown: no CRS, or one that has no place on Earth.
             OutOfRange: the point lies outside the domain of the CRS.
         """
-        x, y = self.affine * (col, row)
+        x, y = self.affine @ (col, row)
         if self.crs is None:
             raise PlaceUnknown("a longitude and latitude were asked of pixels without a CRS; give crs= when opening")
         return _to_lonlat(self.crs)(x, y)
@@ -128,7 +128,7 @@ class Window:
             return float("nan")
         h, w = self.shape
         if self.crs.geographic and self.is_upright:
-            (_, y0), (_, y1) = self.affine * (w / 2, h / 2 - 0.5), self.affine * (w / 2, h / 2 + 0.5)
+            (_, y0), (_, y1) = self.affine @ (w / 2, h / 2 - 0.5), self.affine @ (w / 2, h / 2 + 0.5)
             unit = math.degrees(self.crs.proj.axis_info[0].unit_conversion_factor)  # degrees in one unit of the CRS
             return belt_km2(y0 * unit, y1 * unit, abs(self.affine.a) * unit)
         lons, lats = zip(*(self.lonlat(r, c) for r, c in _outline(h / 2, w / 2)), strict=True)

@@ -1,0 +1,160 @@
+"""Planes: what lies in raster files before anyone knows which sensor it is of, and how they become a Scene.
+
+A *plane* is one band of one file. Several files of one scene (one per band, each with its own pixel size) and one file
+of many bands meet here; from here on they are the same.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Shaped
+
+from armillary.earth.window import Window
+from armillary.errors import BadInput, BandMismatch
+from armillary.scene.clues import Clues
+from armillary.scene.layers import Layer, LayerPixels, probe
+from armillary.scene.recognise import Choice, choose
+from armillary.scene.request import Request
+from armillary.scene.rules import rules_of
+from armillary.scene.scene import Scene, Source
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One band of one file: where it is, what it is called there, how it is stored."""
+
+    href: str
+    index: int
+    shape: tuple[int, int]
+    dtype: str
+    name: str | None = None
+    nodata: float | None = None
+
+
+@dataclass(frozen=True)
+class Planes:
+    """The planes of one scene, over the same ground.
+
+    Args:
+        href: as the caller wrote it.
+        planes: in file order.
+        window: the finest grid of them.
+        clues: what names and sidecars say.
+        facts: worth printing.
+    """
+
+    href: str
+    planes: tuple[Plane, ...]
+    window: Window
+    clues: Clues
+    facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def assemble(found: Planes, request: Request) -> Scene:
+    """A Scene: which sensor, which bands, when, and how numbers become values. Guesses warn; nothing is silent."""
+    names = _names(found, request)
+    look = _Look(found.planes)
+    choice = choose(found.href, names, request, found.clues.sensors, look.sample, [p.dtype for p in found.planes])
+    chosen, facts = _at_step(choice, found, request)
+    sensor = choice.sensor.select([b for b, _ in chosen])
+    planes = [found.planes[i] for _, i in chosen]
+    samples = _Look(planes)
+    decided = rules_of(
+        found.href, sensor, [p.dtype for p in planes], [p.nodata for p in planes], request, found.clues, samples.sample
+    )
+    time, time_source = _time(found, request, choice)
+    window, crs_source = _place(found, request)
+    for text in (choice.warning, decided.scaling.warning):
+        if text:
+            warn(found.href, text)
+    layers = tuple(Layer(p.href, p.index, p.shape, r) for p, r in zip(planes, decided.rules, strict=True))
+    return Scene(
+        href=found.href,
+        sensor=sensor,
+        window=window,
+        time=time,
+        pixels=LayerPixels(layers, window.shape),
+        sources={
+            "sensor": choice.sensor_source,
+            "bands": choice.bands_source,
+            "crs": crs_source,
+            "time": time_source,
+            "scaling": decided.scaling.source,
+        },
+        facts={**found.facts, **choice.facts, **facts, **decided.scaling.facts},
+    )
+
+
+def warn(href: str, text: str) -> None:
+    """One sentence to the caller, naming the file and the remedy."""
+    warnings.warn(f"{href}: {text}", UserWarning, stacklevel=2)
+
+
+class _Look:
+    """A look at the stored numbers of planes, taken once and only when asked for."""
+
+    def __init__(self, planes: Sequence[Plane]) -> None:
+        self.planes = planes
+        self.seen: dict[int, Shaped[np.ndarray, n]] = {}
+
+    def sample(self, at: int) -> Shaped[np.ndarray, " n"]:
+        if at not in self.seen:
+            href, shape = self.planes[at].href, self.planes[at].shape
+            same = [i for i, p in enumerate(self.planes) if p.href == href]
+            for i, values in zip(same, probe(href, [self.planes[i].index for i in same], shape), strict=True):
+                self.seen[i] = values
+        return self.seen[at]
+
+
+def _names(found: Planes, request: Request) -> list[str] | None:
+    n = len(found.planes)
+    if request.bands is not None:
+        if len(request.bands) == n:
+            return list(request.bands)
+        held = [p.name for p in found.planes]
+        if all(held):
+            return [str(name) for name in held]  # bands= then only selects
+        raise BandMismatch(
+            f"bands= names {len(request.bands)} bands, {found.href} holds {n}; name every band of the file in its order"
+        )
+    return [str(p.name) for p in found.planes] if all(p.name for p in found.planes) else None
+
+
+def _at_step(choice: Choice, found: Planes, request: Request) -> tuple[list[tuple[str, int]], dict[str, str]]:
+    """(band, plane) of the step asked for; a file with each band once has one step."""
+    steps = min(len(at) for at in choice.planes.values())
+    most = max(len(at) for at in choice.planes.values())
+    step = request.step or 0
+    if not 0 <= step < max(steps, 1):
+        raise BadInput(f"step={step} of {found.href} was asked for, it holds steps 0 to {steps - 1}")
+    if most == 1:
+        return [(b, at[0]) for b, at in choice.planes.items()], {}
+    if request.step is None:
+        warn(found.href, f"each band is there {most} times: a time series; step 0 was taken, give step= to choose")
+    return [(b, at[step]) for b, at in choice.planes.items()], {"step": f"{step} of {steps}"}
+
+
+def _time(found: Planes, request: Request, choice: Choice) -> tuple[datetime | None, Source]:
+    if request.time is not None:
+        return request.time, "given"
+    if choice.sensor.name == "dem" and found.clues.time_source == "assumed":
+        return None, "unknown"  # a height has no day; the date of its file is none either
+    if found.clues.time is not None:
+        return found.clues.time, found.clues.time_source or "read"
+    if choice.sensor.name != "dem":
+        warn(found.href, "the time is unknown; give time= (ISO 8601, UTC) if you know it")
+    return None, "unknown"
+
+
+def _place(found: Planes, request: Request) -> tuple[Window, Source]:
+    window = found.window
+    if request.crs is not None:
+        return Window.of(window.shape, window.affine, request.crs), "given"
+    if window.crs is None:
+        warn(found.href, "no CRS, so no place on Earth; give crs= if you know it (maps are refused without one)")
+        return window, "unknown"
+    return window, "read"
