@@ -13,7 +13,7 @@ from armillary.earth.lexicon import resolve
 from armillary.earth.sensors import Counts, Sensor
 from armillary.earth.window import Window
 from armillary.errors import BadInput, OutputRefused, SceneNotFound, SensorUnknown
-from armillary.sample.sample import from_array, sensor_of
+from armillary.sample.sample import from_array, sensor_of, window_of
 from armillary.scene.scene import Scene
 
 MINE = Sensor(
@@ -134,6 +134,14 @@ def test_a_sensor_of_the_fleet_travels_by_name():
     array = _array(sensors["s1-grd"])
     assert "sensor_card" not in array.attrs
     assert sensor_of(array) is not None
+
+
+def test_a_slice_of_a_turned_array_keeps_its_place():
+    window = Window.of((40, 60), (8.0, 6.0, 500000.0, 6.0, -8.0, 5200000.0), "EPSG:32632")
+    array = Scene("here", sensors["dem"], window, None, _Ones(), {}).array()
+    cut = window.crop(rows=slice(5, 9), cols=slice(10, 20))
+    assert window_of(array.isel(y=slice(5, 9), x=slice(10, 20))) == cut
+    assert window_of(array.isel(y=slice(5, 9), x=slice(10, 20)).isel(y=[2], x=[3])).center == cut.lonlat(2.5, 3.5)
 
 
 def test_statistics_of_ombria_are_those_of_its_training_pixels(shared):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import rioxarray  # noqa: F401  (gives DataArray its .rio)
 import xarray as xr
+from affine import Affine
 from jaxtyping import Float
 
 from armillary.earth.card import parse_card
@@ -57,9 +58,7 @@ class Sample:
 
     def crop(self, *, rows: slice, cols: slice) -> "Sample":
         """Pixels and place, cropped together."""
-        return Sample(
-            self.pixels[:, rows, cols], self.sensor, self.window.crop(rows=rows, cols=cols), self.time
-        )
+        return Sample(self.pixels[:, rows, cols], self.sensor, self.window.crop(rows=rows, cols=cols), self.time)
 
     def flip(self) -> "Sample":
         """Pixels and place, mirrored left to right together."""
@@ -69,7 +68,17 @@ class Sample:
 def window_of(array: xr.DataArray) -> Window:
     """The place of a DataArray (band, y, x) as `arm.open` returns it."""
     h, w = array.sizes["y"], array.sizes["x"]
-    return Window.of((h, w), array.rio.transform(), array.rio.crs)
+    affine = array.rio.transform()
+    if {"row", "col"} <= set(array.coords):  # a turned grid: slices are known by their counts alone
+        affine = affine * _sliced(array["col"].values, array["row"].values)
+    return Window.of((h, w), affine, array.rio.crs)
+
+
+def _sliced(cols: np.ndarray, rows: np.ndarray) -> Affine:
+    """Pixel coordinates of a regular slice -> pixel coordinates of the whole grid."""
+    (dx, x), (dy, y) = ((float(v[1] - v[0]) if len(v) > 1 else 1.0, float(v[0])) for v in (cols, rows))
+    half_x, half_y = (1 - dx) / 2, (1 - dy) / 2  # a step keeps the centre of the first pixel
+    return Affine(dx, 0.0, x + half_x, 0.0, dy, y + half_y)
 
 
 def sensor_of(array: xr.DataArray) -> Sensor:

@@ -97,9 +97,10 @@ def iso(time: datetime) -> str:
 
 
 def _axes(window: Window) -> dict[str, xr.Variable]:
-    if not window.is_upright:
-        return {}
+    """Coordinates of the pixel centres; a turned or sheared grid has none, so its rows and columns are counted."""
     h, w = window.shape
+    if not window.is_upright:
+        return {"row": xr.Variable("y", np.arange(h)), "col": xr.Variable("x", np.arange(w))}
     a = window.affine
     x = a.c + a.a * (np.arange(w) + 0.5)
     y = a.f + a.e * (np.arange(h) + 0.5)
