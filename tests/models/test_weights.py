@@ -1,0 +1,137 @@
+from collections import OrderedDict
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import armillary as arm
+from armillary.errors import WeightsMismatch, WeightsMissing
+from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig
+from armillary.models.weights import load_state, locate, official_name, official_state, read_tensors, save
+
+
+def _copy(model: CopernicusFM) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in official_state(model).items()}
+
+
+def test_a_few_of_our_names_have_the_published_names() -> None:
+    generator = "patch_embed_variable.weight_generator.transformer_encoder.layers.0"
+    assert official_name("named.layer.attention.qkv.weight") == f"{generator}.self_attn.in_proj_weight"
+    assert official_name("named.layer.mlp.fc2.bias") == f"{generator}.linear2.bias"
+    assert official_name("spectral.mix.w1.weight") == "patch_embed_spectral.fclayer.w1.weight"
+    assert official_name("language.bias") == "patch_embed_variable.language_proj.bias"
+    assert official_name("trunk.blocks.11.attention.proj.bias") == "blocks.11.attn.proj.bias"
+    assert official_name("where.area.unknown") == "scale_token"
+    assert official_name("position.table") == "pos_embed"
+
+
+@pytest.mark.parametrize("wrap", [False, True], ids=["flat", "under model"])
+def test_a_pth_file_may_be_flat_or_wrapped(tiny: CopernicusFM, tmp_path: Path, wrap: bool) -> None:
+    flat = OrderedDict(_copy(tiny))
+    torch.save({"model": flat} if wrap else flat, tmp_path / "w.pth")
+    read = read_tensors(tmp_path / "w.pth")
+    assert read.keys() == flat.keys()
+    assert all(torch.equal(read[k], flat[k]) for k in flat)
+
+
+def test_saved_weights_load_back_equal(tiny: CopernicusFM, tiny_config: CopernicusFMConfig, tmp_path: Path) -> None:
+    save(tiny, tmp_path / "w.safetensors", {"note": "a test"})
+    again = CopernicusFM(tiny_config)
+    load_state(again, read_tensors(tmp_path / "w.safetensors"), source="w")
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in tiny.state_dict().items())
+    assert not again.position.table.requires_grad
+    assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_half_precision_files_become_float32(tiny: CopernicusFM, tiny_config: CopernicusFMConfig) -> None:
+    again = CopernicusFM(tiny_config)
+    load_state(again, {k: v.bfloat16() for k, v in _copy(tiny).items()}, source="w")
+    assert {p.dtype for p in again.parameters()} == {torch.float32}
+
+
+def test_every_difference_is_listed(tiny: CopernicusFM, tiny_config: CopernicusFMConfig) -> None:
+    state = _copy(tiny)
+    del state["cls_token"], state["blocks.2.norm1.bias"]
+    state["decoder_embed.weight"] = torch.zeros(2)
+    state["coord_fc.bias"] = torch.zeros(7)
+    with pytest.raises(WeightsMismatch) as refusal:
+        load_state(CopernicusFM(tiny_config), state, source="w.pth")
+    said = str(refusal.value)
+    assert "2 missing: blocks.2.norm1.bias, cls_token" in said
+    assert "1 unexpected: decoder_embed.weight" in said
+    assert "1 of another shape: coord_fc.bias (7,) instead of (32,)" in said
+
+
+def test_a_head_and_a_mask_token_are_not_the_encoders_business(
+    tiny: CopernicusFM, tiny_config: CopernicusFMConfig
+) -> None:
+    extra = {"head.weight": torch.zeros(5, 32), "head.bias": torch.zeros(5), "mask_token": torch.zeros(1, 1, 512)}
+    again = CopernicusFM(tiny_config)
+    load_state(again, _copy(tiny) | extra, source="w.pth")
+    assert official_state(again).keys() == official_state(tiny).keys()
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"w": Path("x")}, tmp_path / "w.pth")
+    with pytest.raises(WeightsMismatch, match="cannot be read as weights"):
+        read_tensors(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"not weights at all")
+    with pytest.raises(WeightsMismatch, match="cannot be read as weights"):
+        read_tensors(tmp_path / name)
+
+
+def test_a_truncated_safetensors_is_refused(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(100)}, tmp_path / "w.safetensors")
+    whole = (tmp_path / "w.safetensors").read_bytes()
+    (tmp_path / "w.safetensors").write_bytes(whole[:-50])
+    with pytest.raises(WeightsMismatch, match="cannot be read as weights"):
+        read_tensors(tmp_path / "w.safetensors")
+
+
+def test_something_else_than_tensors_is_refused(tmp_path: Path) -> None:
+    torch.save([1, 2, 3], tmp_path / "w.pth")
+    with pytest.raises(WeightsMismatch, match="no dict of tensors but list"):
+        read_tensors(tmp_path / "w.pth")
+
+
+def test_an_absent_file_is_said_to_be_absent() -> None:
+    with pytest.raises(WeightsMissing, match="no weight file at /nowhere/w"):
+        locate("/nowhere/w.pth")
+
+
+def test_a_hub_address_without_a_file_is_explained() -> None:
+    with pytest.raises(WeightsMissing, match="write hf://owner/repo/file"):
+        locate("hf://owner/repo")
+
+
+def test_an_unreachable_hub_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: str) -> str:
+        raise ConnectionError("no route\nsecond line")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    with pytest.raises(WeightsMissing, match=r"could not be fetched .*\(no route\); go online once"):
+        locate("hf://owner/repo/w.pth")
+
+
+def test_a_hub_address_is_fetched_by_repository_and_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def fetch(*what: str) -> str:
+        asked.extend(what)
+        return str(tmp_path / "w.pth")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
+    assert locate("hf://owner/repo/folder/w.pth") == tmp_path / "w.pth"
+    assert asked == ["owner/repo", "folder/w.pth"]
+
+
+def test_weights_of_another_size_are_refused_through_the_public_door(tiny: CopernicusFM, tmp_path: Path) -> None:
+    save(tiny, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsMismatch, match=r"of another shape: .*cls_token"):
+        arm.load_model("copernicus-fm-small", weights=tmp_path / "w.safetensors")
