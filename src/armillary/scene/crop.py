@@ -69,7 +69,8 @@ def _touched(scene: Scene, span: Span) -> tuple[slice, slice]:
         corners = [(x, y) for x in np.linspace(west, east, _EDGE) for y in np.linspace(south, north, _EDGE)]
         source = "EPSG:4326"
     project = Transformer.from_crs(source, crs.proj, always_xy=True)
-    x, y = project.transform(*zip(*corners, strict=True))
+    across, down = zip(*corners, strict=True)
+    x, y = project.transform(across, down)
     held = np.isfinite(x) & np.isfinite(y)
     if not held.any():
         raise BadInput(f"window={span} lies outside the domain of {crs}, the CRS of {scene.href}")

@@ -20,8 +20,8 @@ from armillary.scene.scene import Scene
 
 
 def recognises(path: Path) -> bool:
-    """True for a folder with at least one raster of its own."""
-    return path.is_dir() and any(_rasters(path))
+    """True for a folder with at least one raster of its own, unless it is a flattened Sentinel-2 product."""
+    return path.is_dir() and any(_rasters(path)) and not any(path.glob("MTD_MSIL*.xml"))
 
 
 def open_scene(path: Path, request: Request) -> Scene:

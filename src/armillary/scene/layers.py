@@ -56,7 +56,7 @@ class LayerPixels:
 
 def read_raw(href: str, indexes: Sequence[int], rows: slice, cols: slice) -> Shaped[np.ndarray, "c h w"]:
     """Stored numbers of a crop; a file that breaks off or is no raster is a `SceneUnreadable` that names it."""
-    part = Part(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)  # type: ignore[no-untyped-call]
+    part = Part(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
     try:
         raw: np.ndarray = header(href, stamp=_written(href)).read(list(indexes), window=part)
     except RasterioError as cause:

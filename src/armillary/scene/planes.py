@@ -99,7 +99,7 @@ class _Look:
 
     def __init__(self, planes: Sequence[Plane]) -> None:
         self.planes = planes
-        self.seen: dict[int, Shaped[np.ndarray, n]] = {}
+        self.seen: dict[int, np.ndarray] = {}
 
     def sample(self, at: int) -> Shaped[np.ndarray, " n"]:
         if at not in self.seen:

@@ -140,6 +140,7 @@ def _by_count(href: str, request: Request, allowed: Sequence[str], look: Look, d
         raise BandMismatch(
             f"bands= names {', '.join(request.bands)}, which no sensor of the fleet has; give sensor= too"
         )
+    source: Source
     if request.sensor is not None:
         sensor, source = request.sensor, "given"
         if len(sensor.band_names) != n and not _repeats(sensor, n):

@@ -1,7 +1,9 @@
 """Request: what the caller of `arm.open` already knows about a file. None means: find it out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Any
 
 from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput
@@ -41,7 +43,7 @@ class Request:
         if unknown:
             raise BadInput(f"arm.open does not know {', '.join(unknown)}; a caller may give {', '.join(known)}")
         given = {k: v for k, v in facts.items() if v is not None}
-        return cls(sensor=sensor, **{k: _READ[k](v) for k, v in given.items()})  # type: ignore[arg-type]
+        return cls(sensor=sensor, **{k: _READ[k](v) for k, v in given.items()})
 
 
 def utc(value: object) -> datetime:
@@ -65,7 +67,7 @@ def _number(value: object) -> float:
         raise BadInput(f"{value!r} is no number; give offset=, min_qa= and resolution= as plain numbers") from cause
 
 
-_READ = {
+_READ: dict[str, Callable[[object], Any]] = {
     "bands": _names,
     "time": utc,
     "crs": str,

@@ -1,7 +1,7 @@
 """Rules: for each sensor of the fleet, how the numbers of a ready-made raster become values.
 
-Sentinel-2 counts or reflectance, Sentinel-1 decibels, power or amplitude, OLCI counts or radiance, columns, heights: the
-file's type and numbers tell, or the caller does with `unit=`.
+Sentinel-2 counts or reflectance, Sentinel-1 decibels, power or amplitude, OLCI counts or radiance, columns, heights:
+the file's type and numbers tell, or the caller does with `unit=`.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from armillary.errors import BadInput
 from armillary.scene.clues import Clues
 from armillary.scene.radiometry import Rule, Scaling, is_reflectance, s1_form, s2_shift
 from armillary.scene.request import Request
+from armillary.scene.scene import Source
 
 Look = Callable[[int], Shaped[np.ndarray, " n"]]
 
@@ -66,6 +67,11 @@ def rules_of(
         case "dem":
             rule = Rule(nodata=(*DEM_VOIDS, *masks[0]), limits=DEM_LIMITS)
             return Decided((rule,), Scaling("read", {"stored": "metres"}))
+    if sensor.name.startswith("s5p-") and not all(d.startswith("float") for d in dtypes):
+        raise BadInput(
+            f"{href} holds {dtypes[0]} numbers, as quality values are stored, not columns of {sensor.unit}; "
+            "open the product that they belong to"
+        )
     return _plain(sensor, masks)
 
 
@@ -99,7 +105,7 @@ def _optical(
         floating = all(d.startswith("float") for d in dtypes)
         stored = "reflectance" if floating and all(is_reflectance(look(i)) for i in range(len(dtypes))) else "count"
     if stored == "reflectance":
-        source = "assumed" if guessed else "given"
+        source: Source = "assumed" if guessed else "given"
         why = "reflectance" + (", by the range of the numbers" if guessed else "")
         return Decided(tuple(Rule(nodata=m) for m in masks), Scaling(source, {"stored": why}))
     if stored != "count":
@@ -127,7 +133,7 @@ def _twice(sensor: Sensor, shift: float, look: Look) -> str | None:
             share = float((held < -shift - 100).mean()) if held.size else 0.0
             if share > DOUBLE_SHARE:
                 return (
-                    f"{share:.0%} of {band} would be under -0.01 with offset {shift:g}: it was applied before, it seems; "
+                    f"{share:.0%} of {band} would be under -0.01 with offset {shift:g}: was it applied before? "
                     "give offset=0 if so"
                 )
     return None
@@ -155,7 +161,7 @@ def _radar(
             rules.append(Rule(nodata=mask, limits=(-200.0, 200.0)))
         else:
             rules.append(Rule(nodata=mask, form="power" if form == "power" else "amplitude"))
-    source = "given" if given else "read" if unit else "assumed"
+    source: Source = "given" if given else "read" if unit else "assumed"
     said = ", ".join(dict.fromkeys(words[f] for f in forms)) + ("" if unit else ", by the range of the numbers")
     warning = None if unit or set(forms) == {"dB"} else f"backscatter taken as {said}; give unit= to be sure"
     return Decided(tuple(rules), Scaling(source, {"stored": said}, warning))
@@ -184,7 +190,7 @@ def _olci(
         largest = max(float(np.nanmax(np.where(look(i) == OLCI_FILL, 0, look(i)))) for i in range(len(dtypes)))
         whole = not all(d.startswith("float") for d in dtypes)
         unit = "count" if whole or largest > OLCI_COUNTS_FROM else "radiance"
-    source = "given" if given else "assumed"
+    source: Source = "given" if given else "assumed"
     if unit != "count":
         if unit not in ("radiance", sensor.unit):
             raise BadInput(f'unit={unit!r} of {href} is none of OLCI; say unit="count" or unit="radiance"')
