@@ -126,9 +126,16 @@ def test_a_hub_address_is_fetched_by_repository_and_file(monkeypatch: pytest.Mon
         asked.extend(what)
         return str(tmp_path / "w.pth")
 
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
     assert locate("hf://owner/repo/folder/w.pth") == tmp_path / "w.pth"
     assert asked == ["owner/repo", "folder/w.pth"]
+
+
+def test_what_the_hubs_cache_holds_needs_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: str(tmp_path / "w.pth"))
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_: pytest.fail("the network was asked"))
+    assert locate("hf://owner/repo/w.pth") == tmp_path / "w.pth"
 
 
 def test_weights_of_another_size_are_refused_through_the_public_door(tiny: CopernicusFM, tmp_path: Path) -> None:

@@ -185,9 +185,7 @@ copernicus_fm_card = Card(
             PRETRAIN, "s1-grd", "gamma0 in dB differs from sigma0 by the slope only; the model never saw it"
         ),
         "s2-l1c": Entry(PRETRAIN, "s2-l1c", _OWN),
-        "s2-l2a": Entry(
-            BENCH, "s2-l2a", "level 1C statistics without B10, as the authors do in Copernicus-Bench (BEN-S2)"
-        ),
+        "s2-l2a": Entry(BENCH, "s2-l1c", "statistics without B10, as the authors do in Copernicus-Bench (BEN-S2)"),
         "s3-olci": Entry(PRETRAIN, "s3-olci", _OWN + ": radiance as it is; no 1e-9 on Oa01 and Oa10"),
         "s5p-co": Entry(PRETRAIN, "s5p-co", _GAS),
         "s5p-no2": Entry(PRETRAIN, "s5p-no2", _GAS),

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 from armillary.earth.bands import VECTOR_LENGTH, Band, Named, Spectral
 from armillary.earth.sensors import Sensor, Statistics
@@ -147,12 +148,12 @@ class CopernicusFM(nn.Module):
             _refuse_edges(batch.bands, lonlat, token_km2)
         grid = self.embed_patches(batch)
         rows, columns = grid.shape[-2:]
-        x = self.position(grid, self.where(lonlat, days, token_km2))
+        x = self.position(grid, self.where(lonlat, days, token_km2)).to(grid.dtype)
         *kept, last = self.trunk(x, self.config.taps)
         maps = tuple(y[:, 1:].unflatten(1, (rows, columns)).permute(0, 3, 1, 2) for y in (*kept, last))
         return Tokens(
-            pooled=self.pooled_norm(last[:, 1:].mean(dim=1)),
-            cls=self.cls_norm(last[:, 0]),
+            pooled=_final_norm(last[:, 1:].mean(dim=1, dtype=torch.float32), self.pooled_norm),
+            cls=_final_norm(last[:, 0], self.cls_norm),
             grid=maps[-1],
             taps=maps[:-1],
         )
@@ -197,12 +198,22 @@ class CopernicusFM(nn.Module):
             pixels, sensor, bands, lonlat=lonlat, days=days, gsd_m=gsd_m, stats=stats, unit=unit, patch_px=patch_px
         )
 
+    def cast_trunk(self, dtype: torch.dtype) -> "CopernicusFM":
+        """Hold the trunk in another type, once and for all; in place.
+
+        On a CPU with AMX or AVX512-BF16, bfloat16 makes the trunk faster than autocast does, which casts each weight
+        in every pass. Kernels are still generated in float32, and rounded once; positions, places, areas and times
+        stay float32; `pooled` and `cls` are float32.
+        """
+        self.trunk.to(dtype)
+        return self
+
     def _working_dtype(self) -> torch.dtype:
-        """Type of the convolution: that of the weights around it, or what autocast wants."""
-        token = self.position.cls_token
-        if torch.is_autocast_enabled(token.device.type):
-            return torch.get_autocast_dtype(token.device.type)
-        return token.dtype
+        """Type of the convolution and of what enters the trunk: the trunk's own, or what autocast wants."""
+        weight = next(self.trunk.parameters())
+        if torch.is_autocast_enabled(weight.device.type):
+            return torch.get_autocast_dtype(weight.device.type)
+        return weight.dtype
 
     def _branch(self, bands: tuple[Band, ...]) -> tuple[KernelGenerator, nn.Linear | None]:
         """The generator for these bands and, for named ones, the projection of their vectors."""
@@ -275,6 +286,12 @@ def random_sentence_projection(seed: int) -> dict[str, Tensor]:
     rng = torch.Generator().manual_seed(seed)
     weight = torch.randn(CODE_WIDTH, SENTENCE_LENGTH, generator=rng) * SENTENCE_STD
     return {"weight": weight, "bias": torch.zeros(CODE_WIDTH)}
+
+
+def _final_norm(x: Float[Tensor, "b d"], norm: nn.LayerNorm) -> Float[Tensor, "b d"]:
+    """The LayerNorm behind the trunk, in float32 whatever the trunk's type."""
+    weight, bias = (None if p is None else p.float() for p in (norm.weight, norm.bias))
+    return layer_norm(x.float(), norm.normalized_shape, weight, bias, norm.eps)
 
 
 def _refuse_edges(bands: Sequence[Band], lonlat: Float[Tensor, "b 2"], token_km2: Float[Tensor, " b"]) -> None:

@@ -26,6 +26,8 @@ IGNORED = ("head.", "mask_token")
 OWN_PREFIX = "armillary."
 """On file, the project's own parameters, which no official file has, begin with this."""
 
+_REMEDY = "load it under the name of the size it was made for"
+
 _GENERATOR = (
     (r"\.mix\.", ".fclayer."),
     (r"\.(weight_tokens|bias_token)$", r".weight_generator.\1"),
@@ -71,8 +73,14 @@ def official_state(model: nn.Module) -> dict[str, Tensor]:
     return {official_name(k): v for k, v in model.state_dict().items()}
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str, remedy: str = _REMEDY) -> None:
     """Give a model the values of a file, as float32; every key and shape must fit.
+
+    Args:
+        model: takes the values.
+        state: of a file, by official name.
+        source: what the file is called, for the refusal.
+        remedy: what the refusal advises.
 
     Raises:
         WeightsMismatch: with every missing, unexpected and mis-shaped key.
@@ -91,8 +99,8 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str) ->
     found = "; ".join(f"{len(keys)} {what}: {', '.join(keys)}" for what, keys in lists.items() if keys)
     if found:
         raise WeightsMismatch(
-            f"{source} is no weight file of this model ({len(shapes)} keys expected, {len(theirs)} found); {found}; "
-            "load it under the name of the size it was made for"
+            f"{source} is no weight file of this model ({len(shapes)} keys expected, {len(theirs)} found); {remedy}; "
+            f"the differences are {found}"
         )
     model.load_state_dict({ours[k]: v.to(torch.float32) for k, v in theirs.items()}, assign=True)
 
@@ -112,7 +120,7 @@ def save(model: nn.Module, path: str | PathLike[str], facts: Mapping[str, str] |
 
 
 def locate(href: str | PathLike[str]) -> Path:
-    """The local file of a path or of "hf://owner/repo/file", fetched through huggingface_hub if need be."""
+    """The local file of a path or of "hf://owner/repo/file"; the local cache is asked before the hub."""
     text = str(href)
     if not text.startswith(HUB):
         path = Path(text).expanduser()
@@ -123,8 +131,12 @@ def locate(href: str | PathLike[str]) -> Path:
     if len(parts) < 3 or not all(parts):
         raise WeightsMissing(f"{text} names no file on the hub; write hf://owner/repo/file")
     hub = need("huggingface_hub", "models")
+    repository, file = "/".join(parts[:2]), parts[2]
+    cached = hub.try_to_load_from_cache(repository, file)
+    if isinstance(cached, str):
+        return Path(cached)
     try:
-        return Path(hub.hf_hub_download("/".join(parts[:2]), parts[2]))
+        return Path(hub.hf_hub_download(repository, file))
     except Exception as cause:  # the hub's client raises its own, requests', httpx's and OS errors alike
         reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
         raise WeightsMissing(

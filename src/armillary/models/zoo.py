@@ -106,5 +106,14 @@ def _from_file(
     if config.sentence_route and not own:
         state |= {f"{OWN_PREFIX}sentence.{k}": v for k, v in random_sentence_projection(seed).items()}
     model = CopernicusFM(config, vectors)
-    load_state(model, state, source=str(source))
+    load_state(model, state, source=str(source), remedy=_remedy(state))
     return model.eval()
+
+
+def _remedy(state: Mapping[str, Tensor]) -> str:
+    """Which model of the zoo a file seems to be of."""
+    cls = state.get("cls_token")
+    alike = [n for n, c in ZOO.items() if cls is not None and cls.shape[-1] == c.width]
+    return (
+        f"its width is that of {', '.join(alike)}" if alike else "no model of the zoo has its width; see armillary info"
+    )
