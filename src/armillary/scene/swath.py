@@ -26,7 +26,6 @@ DEGREE_M = 111_320.0
 """Length of one degree of latitude (mean, WGS84), metres; fixes default grid steps only."""
 
 _EARTH = Geod(ellps="WGS84")
-_POINTS_MAX = 40_000
 
 Degrees = Float[np.ndarray, "h w"]
 
@@ -87,8 +86,7 @@ def grid_over(lon: Degrees, lat: Degrees, crs: CRS, step: tuple[float, float], *
     dx, dy = step
     if not (dx > 0 and dy > 0):
         raise OutOfRange(f"a grid step must be > 0, got {dx} x {dy}; give resolution= in units of {crs}")
-    rows, cols = (_thin(n, m) for n, m in zip(lon.shape, lon.shape[::-1], strict=True))
-    x, y = project(lon[np.ix_(rows, cols)], lat[np.ix_(rows, cols)], crs)
+    x, y = project(lon, lat, crs)
     if not np.isfinite(x).any():
         raise EmptyScene(f"not one pixel of the swath has a place in {crs}; give another crs=")
     x0, x1 = (math.floor(np.nanmin(x) / dx - margin + 1e-6), math.ceil(np.nanmax(x) / dx + margin - 1e-6))
@@ -124,9 +122,3 @@ def spacing_m(lon: Degrees, lat: Degrees) -> float:
 
 def _polar(lat: float) -> str:
     return "EPSG:3995" if lat > 0 else "EPSG:3031"
-
-
-def _thin(n: int, other: int) -> np.ndarray:
-    """Indices along one axis that keep both edges and no more than _POINTS_MAX points together with the other axis."""
-    keep = min(n, max(2, int(math.sqrt(_POINTS_MAX * n / max(other, 1)))))
-    return np.unique(np.linspace(0, n - 1, keep).round().astype(int))
