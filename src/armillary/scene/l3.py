@@ -17,7 +17,7 @@ from armillary.earth.window import Window
 from armillary.errors import SceneUnreadable
 from armillary.scene.agreement import agree
 from armillary.scene.netcdf import NetCDF
-from armillary.scene.request import Request
+from armillary.scene.request import Request, utc
 from armillary.scene.scene import Scene
 
 COLUMNS = {
