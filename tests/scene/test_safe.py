@@ -214,7 +214,7 @@ def test_the_native_file_is_read_not_the_resampled_copy(products):
 
 
 def test_the_classification_stays_in_its_classes_at_every_resolution(products):
-    fine, native, coarse = (safe.classification(products[NEW], resolution=r) for r in (10, 20, 60))
+    fine, native, coarse = (safe.classification(products[NEW], resolution=r) for r in (10.0, 20.0, 60.0))
     assert native.dtype == np.uint8
     assert [fine.shape, native.shape, coarse.shape] == [(60, 60), (30, 30), (10, 10)]
     np.testing.assert_array_equal(fine, native.values.repeat(2, 0).repeat(2, 1))

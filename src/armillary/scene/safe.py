@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import rioxarray  # noqa: F401  (gives DataArray its .rio)
 import xarray as xr
 from jaxtyping import Shaped
 
@@ -23,33 +22,18 @@ from armillary.earth.fleet import sensors
 from armillary.earth.lexicon import resolve
 from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
-from armillary.errors import BadInput, BandMismatch, OutOfRange, SceneUnreadable, SensorUnknown
+from armillary.errors import BadInput, BandMismatch, SceneUnreadable, SensorUnknown
 from armillary.scene import handles
 from armillary.scene.archive import Archive, holds
+from armillary.scene.classes import classes_of
 from armillary.scene.msi import BAND_IDS, Product, Tile, product_of, shifts, tile_of
 from armillary.scene.radiometry import DARK, Rule, Scaling
 from armillary.scene.request import Request
 from armillary.scene.scene import Scene, Source
-from armillary.scene.stack import Plane, Stack, nearest
+from armillary.scene.stack import Plane, Stack, regrid
 
 QUANTIFICATION = 10000.0
 """Counts per unit of reflectance, where a product does not tell."""
-
-CLASSES = (
-    "no_data",
-    "saturated_or_defective",
-    "dark_or_topographic_shadow",
-    "cloud_shadow",
-    "vegetation",
-    "not_vegetated",
-    "water",
-    "unclassified",
-    "cloud_medium_probability",
-    "cloud_high_probability",
-    "thin_cirrus",
-    "snow_or_ice",
-)
-"""What the numbers 0 to 11 of the level 2A scene classification mean."""
 
 _FILE = re.compile(r"(?:^|/)(?:L2A_)?T(\d{2}[A-Z]{3})_(\d{8}T\d{6})_(B\d\d|B8A|SCL)(?:_(10|20|60)m)?\.jp2$")
 _METADATA = r"MTD_MSIL(?:1C|2A)\.xml"
@@ -118,7 +102,7 @@ def open_scene(path: Path, request: Request) -> Scene:
 
 
 def classification(path: Path, *, resolution: float = 20.0) -> xr.DataArray:
-    """The scene classification of a level 2A product: uint8 (y, x), classes 0 to 11 as in CLASSES.
+    """The scene classification of a level 2A product: uint8 (y, x), classes 0 to 11 as in `classes.CLASSES`.
 
     Args:
         path: as for `open_scene`.
@@ -135,14 +119,7 @@ def classification(path: Path, *, resolution: float = 20.0) -> xr.DataArray:
         raise BandMismatch(f"{path} has no scene classification (SCL); open a level 2A product")
     plane = _plane(archive, files["SCL"], tile)
     window, _ = _window(archive, tile, [plane], Request(resolution=resolution))
-    h, w = window.shape
-    classes = nearest(plane, window.shape, slice(0, h), slice(0, w)).astype(np.uint8)
-    a = window.affine
-    coords = {"y": a.f + a.e * (np.arange(h) + 0.5), "x": a.c + a.a * (np.arange(w) + 0.5)}
-    attrs = {"flag_values": list(range(len(CLASSES))), "flag_meanings": " ".join(CLASSES), "href": str(path)}
-    array = xr.DataArray(classes, coords, ("y", "x"), name="SCL", attrs=attrs).rio.write_transform(a)
-    placed: xr.DataArray = array if window.crs is None else array.rio.write_crs(str(window.crs))
-    return placed
+    return classes_of(plane, window, str(path))
 
 
 @dataclass(frozen=True)
@@ -235,7 +212,7 @@ def _window(archive: Archive, tile: Tile, planes: Sequence[Plane], request: Requ
     fine = max(planes, key=lambda p: p.shape[0])
     crs, shape, affine = _place(archive, tile, fine)
     if request.resolution is not None:
-        shape, affine = _regrid(shape, affine, request.resolution)
+        shape, affine = regrid(shape, affine, request.resolution)
     source: Source = "given" if request.crs else ("read" if crs else "unknown")
     if source == "unknown":
         warnings.warn(f"{archive.name} tells no CRS; give crs= to place it", stacklevel=4)
@@ -250,17 +227,6 @@ def _place(archive: Archive, tile: Tile, plane: Plane) -> tuple[str | None, tupl
     header = handles.header(plane.name, stamp=archive.path.stat().st_mtime)
     crs = tile.crs or (str(header.crs) if header.crs else None)
     return crs, plane.shape, tuple(header.transform)[:6]
-
-
-def _regrid(shape: tuple[int, int], affine: tuple[float, ...], gsd: float) -> tuple[tuple[int, int], tuple[float, ...]]:
-    a, b, c, d, e, f = affine
-    if gsd not in (10, 20, 60):
-        raise OutOfRange(f"resolution={gsd:g} was asked of a Sentinel-2 product; it can be read at 10, 20 or 60 m")
-    ratio = gsd / a
-    rows, cols = shape[0] / ratio, shape[1] / ratio
-    if rows % 1 or cols % 1:
-        raise OutOfRange(f"{shape[0]} x {shape[1]} pixels of {a:g} m are no whole number of {gsd:g} m pixels")
-    return (int(rows), int(cols)), (a * ratio, b, c, d, e * ratio, f)
 
 
 def _lows(archive: Archive, files: Mapping[str, _File], tile: Tile) -> dict[str, float]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from armillary.errors import SceneUnreadable
+from armillary.errors import OutOfRange, SceneUnreadable
 from armillary.scene.radiometry import Rule
 
 
@@ -60,6 +60,24 @@ def nearest(plane: Plane, shape: tuple[int, int], rows: slice, cols: slice) -> S
     n = round(1 / ratio)
     fine = plane.raw(slice(rows.start * n, rows.stop * n), slice(cols.start * n, cols.stop * n))
     return fine[n // 2 :: n, n // 2 :: n]
+
+
+def regrid(
+    shape: tuple[int, int], affine: tuple[float, ...], gsd_m: float
+) -> tuple[tuple[int, int], tuple[float, ...]]:
+    """Shape and affine of the same ground in Sentinel-2 pixels of another of its three sizes.
+
+    Raises:
+        OutOfRange: the size is not 10, 20 or 60 m, or the ground holds no whole number of such pixels.
+    """
+    a, b, c, d, e, f = affine
+    if gsd_m not in (10, 20, 60):
+        raise OutOfRange(f"resolution={gsd_m:g} was asked of a Sentinel-2 product; it can be read at 10, 20 or 60 m")
+    ratio = gsd_m / a
+    rows, cols = shape[0] / ratio, shape[1] / ratio
+    if rows % 1 or cols % 1:
+        raise OutOfRange(f"{shape[0]} x {shape[1]} pixels of {a:g} m are no whole number of {gsd_m:g} m pixels")
+    return (int(rows), int(cols)), (a * ratio, b, c, d, e * ratio, f)
 
 
 def _on_grid(plane: Plane, shape: tuple[int, int], rows: slice, cols: slice) -> Float[np.ndarray, "h w"]:
