@@ -178,7 +178,7 @@ def _window(path: Path, file: NetCDF, request: Request) -> tuple[Window, Source]
     return window, "given" if request.crs else "read" if wkt else "unknown"
 
 
-def _look(file: NetCDF, variables: Sequence[str]) -> tuple[list[str], list[Shaped[np.ndarray, " n"]]]:
+def _look(file: NetCDF, variables: Sequence[str]) -> tuple[list[str], list[Shaped[np.ndarray, " _"]]]:
     """Types and stored numbers, over all steps: a dark pixel of any step tells about the offset of all."""
     dtypes, samples = [], []
     for name in variables:
@@ -198,7 +198,7 @@ def _rules(
     sensor: Sensor,
     dtypes: Sequence[str],
     request: Request,
-    samples: Sequence[Shaped[np.ndarray, " n"]],
+    samples: Sequence[Shaped[np.ndarray, " _"]],
 ) -> tuple[tuple[Rule, ...], Scaling]:
     if sensor.name in ("s1-grd", "s1-rtc") and request.unit is None and all(d == "uint16" for d in dtypes):
         rule = Rule(nodata=(0.0, NODATA), form="amplitude", add_db=DB_SHIFT)

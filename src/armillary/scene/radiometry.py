@@ -121,9 +121,9 @@ def _s2_shift_by_lows(lows: Mapping[str, float]) -> tuple[float, Scaling]:
     if cirrus >= UNSHIFTED_LOW:
         return SHIFT, _assumed(SHIFT, f"0.1 percentile of B10 is {cirrus:.0f}")
     if low is not None and low[1] < UNSHIFTED_LOW:
-        return 0.0, _assumed(0, f"0.1 percentile of {low[0]} is {low[1]:.0f}")
+        return 0.0, _assumed(0.0, f"0.1 percentile of {low[0]} is {low[1]:.0f}")
     if np.isfinite(cirrus):
-        return 0.0, _assumed(0, f"0.1 percentile of B10 is {cirrus:.0f}")
+        return 0.0, _assumed(0.0, f"0.1 percentile of B10 is {cirrus:.0f}")
     if low is not None and max(v for b, v in lows.items() if b in DARK) < SHIFTED_LOW:
         seen = ", ".join(f"{b} {v:.0f}" for b, v in lows.items() if b in DARK)
         return SHIFT, _assumed(SHIFT, f"0.1 percentiles are all near 1000: {seen}")

@@ -74,10 +74,19 @@ def _names(descriptions: Sequence[str | None], count: int, stem: str) -> list[st
     """Band descriptions where they tell bands apart; the file's name for a file of one band."""
     useful = [d for d in descriptions if d and house_name(d)]
     if useful:
-        return [d or f"band {i + 1}" for i, d in enumerate(descriptions)]
+        return [_without_step(d, descriptions) if d else f"band {i + 1}" for i, d in enumerate(descriptions)]
     if count == 1:
         last = stem.rsplit("_", 1)[-1]
         for name in (last, stem, *stem.split("_")[::-1]):
             if house_name(name):
                 return [name]
     return [None] * count
+
+
+def _without_step(name: str, names: Sequence[str | None]) -> str:
+    """`B1_11` is B1 of step 11 where the file also holds `B1`, and `3_B1` where it holds `0_B1`: Earth Engine's series."""
+    base, _, step = name.rpartition("_")
+    if step.isdigit() and base in names:
+        return base
+    first, _, rest = name.partition("_")
+    return rest if first.isdigit() and f"0_{rest}" in names else name
