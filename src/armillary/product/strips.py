@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ GSD_TOLERANCE = 0.2
 """Relative difference of ground size from the sensor's own above which a warning is due."""
 
 
+@runtime_checkable
 class Embedded(Protocol):
     """What a model makes of a batch."""
 
@@ -45,6 +46,7 @@ class Embedded(Protocol):
         """One vector per token."""
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """A model that embeds: it normalises values of a sensor its own way and turns a batch into tokens."""
 
