@@ -49,7 +49,8 @@ class Sample:
     @property
     def valid(self) -> Valid:
         """True where every band holds a value."""
-        return np.isfinite(self.pixels).all(axis=0)
+        valid: Valid = np.isfinite(self.pixels).all(axis=0)
+        return valid
 
     @property
     def days(self) -> float:

@@ -87,8 +87,8 @@ class Scene:
             attrs["sensor_card"] = card_text(self.sensor)
         coords = {"band": list(self.sensor.band_names), **_axes(self.window)}
         array = xr.DataArray(xr.Variable(("band", "y", "x"), lazy, attrs), coords=coords, name=self.sensor.name)
-        array = array.rio.write_transform(self.window.affine)
-        return array if self.window.crs is None else array.rio.write_crs(str(self.window.crs))
+        placed: xr.DataArray = array.rio.write_transform(self.window.affine)
+        return placed if self.window.crs is None else placed.rio.write_crs(str(self.window.crs))
 
 
 def iso(time: datetime) -> str:
@@ -141,10 +141,12 @@ class _Lazy(BackendArray):
     def __deepcopy__(self, memo: object) -> "_Lazy":
         return self  # nothing in it ever changes
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._outer)
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Float[np.ndarray, "..."]:
+        outer = indexing.IndexingSupport.OUTER
+        values: np.ndarray = indexing.explicit_indexing_adapter(key, self.shape, outer, self._outer)
+        return values
 
-    def _outer(self, key: tuple[object, ...]) -> np.ndarray:
+    def _outer(self, key: tuple[int | slice | np.ndarray, ...]) -> Float[np.ndarray, "..."]:
         """Read the bounding crop of the request, then index inside it."""
         steps = [np.arange(n)[k] for n, k in zip(self.shape, key, strict=True)]
         bands, rows, cols = (np.atleast_1d(s) for s in steps)
