@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 from xml.etree.ElementTree import Element
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
@@ -44,6 +45,18 @@ _LOG = logging.getLogger(__name__)
 Plane = Float[np.ndarray, "h w"]
 
 
+@runtime_checkable
+class Image(Protocol):
+    """One polarisation in the order in which it was sensed."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(lines, pixels)."""
+
+    def power(self, lines: slice, pixels: slice) -> Plane:
+        """Linear backscatter of a crop; NaN outside the swath."""
+
+
 @dataclass(frozen=True, eq=False)
 class Channel:
     """One polarisation: where its counts are and what they mean."""
@@ -71,7 +84,7 @@ class Channel:
 class Backscatter:
     """Pixels of a scene: dB on the map grid. `samples` per side of a map pixel are averaged in linear power."""
 
-    channels: tuple[Channel, ...]
+    channels: tuple[Image, ...]
     inverse: Inverse
     samples: int
 
@@ -86,11 +99,11 @@ class Backscatter:
                 out[:, r - rows.start : part[0].stop - rows.start, c - cols.start : part[1].stop - cols.start] = block
         return out
 
-    def _tile(self, channels: Sequence[Channel], rows: slice, cols: slice) -> Float[np.ndarray, "c h w"]:
+    def _tile(self, channels: Sequence[Image], rows: slice, cols: slice) -> Float[np.ndarray, "c h w"]:
         line, pixel = self.inverse.at(_subsamples(rows, self.samples), _subsamples(cols, self.samples))
         return np.stack([self._mean(c, line, pixel) for c in channels]).astype(np.float32)
 
-    def _mean(self, channel: Channel, line: Plane, pixel: Plane) -> Float[np.ndarray, "i j"]:
+    def _mean(self, channel: Image, line: Plane, pixel: Plane) -> Float[np.ndarray, "i j"]:
         h, w = (n // self.samples for n in line.shape)
         fine = sample(channel, line, pixel).reshape(h, self.samples, w, self.samples)
         count = np.isfinite(fine).sum(axis=(1, 3))
@@ -98,7 +111,7 @@ class Backscatter:
         return decibel(np.where(2 * count >= self.samples**2, total / np.maximum(count, 1), np.nan))
 
 
-def sample(channel: Channel, line: Plane, pixel: Plane) -> Plane:
+def sample(channel: Image, line: Plane, pixel: Plane) -> Plane:
     """Linear backscatter at places between the image's pixels, bilinear over the valid ones of the four around."""
     height, width = channel.shape
     inside = (line >= -0.5) & (line <= height - 0.5) & (pixel >= -0.5) & (pixel <= width - 0.5)
@@ -146,7 +159,7 @@ def open_scene(path: Path, request: Request) -> Scene:
         SceneUnreadable: a file is missing or damaged.
     """
     archive = Archive.open(path)
-    quantity, denoise = _quantity(request.unit)
+    quantity, denoise = quantity_of(request.unit)
     annotations = _annotations(archive)
     found = sensors["s1-grd"].select([b for b in ("VV", "VH") if b in annotations])
     sensor = agree(found, request, path)
@@ -155,7 +168,7 @@ def open_scene(path: Path, request: Request) -> Scene:
     shape = int(_required(root, "numberOfLines")), int(_required(root, "numberOfSamples"))
     channels = tuple(_channel(archive, annotations[b], shape, quantity, denoise=denoise) for b in sensor.band_names)
     spacing = float(_required(root, "rangePixelSpacing"))
-    window, size_m = _grid(tie, spacing, request)
+    window, size_m = grid_of(tie, spacing, request)
     pixels = Backscatter(channels, Inverse.of(tie, window), max(1, round(size_m / spacing)))
     blank = _looks_blank(channels[0])
     if blank:
@@ -175,7 +188,8 @@ def _subsamples(span: slice, samples: int) -> Float[np.ndarray, " _"]:
     return (np.arange(span.start * samples, span.stop * samples) + 0.5) / samples - 0.5
 
 
-def _quantity(unit: str | None) -> tuple[str, bool]:
+def quantity_of(unit: str | None) -> tuple[str, bool]:
+    """(quantity, whether thermal noise is removed) of what a caller asks for as unit=."""
     word = (unit or "sigma0").lower().removesuffix(_KEEP_NOISE)
     word = "sigma0" if word == "db" else word
     if word not in QUANTITIES:
@@ -230,8 +244,8 @@ def _channel(archive: Archive, annotation: str, shape: tuple[int, int], quantity
     return Channel(href, shape, calibration_of(table, quantity), noise, raster.nodata, stamp)
 
 
-def _grid(tie: TieGrid, spacing: float, request: Request) -> tuple[Window, float]:
-    """The map grid, and the size of its pixel in metres."""
+def grid_of(tie: TieGrid, spacing: float, request: Request) -> tuple[Window, float]:
+    """The map grid of a scene whose samples lie `spacing` metres apart, and the size of its pixel in metres."""
     lon, lat = float(tie.lon.mean()), float(tie.lat.mean())
     crs = known_crs(request.crs or utm((lon + 180.0) % 360.0 - 180.0, lat))
     step = step_of(crs, spacing, lat, request.resolution)

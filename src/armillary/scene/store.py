@@ -21,7 +21,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import zarr
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from zarr.storage import LocalStore, ZipStore
 
 from armillary.errors import SceneUnreadable
@@ -78,6 +78,12 @@ class Array:
                 f"array {self.path} of {self.stored.store} cannot be read ({_short(cause)}); a chunk is cut or "
                 "damaged: download it again"
             ) from cause
+
+    def values(self) -> Float[np.ndarray, "..."]:
+        """All of it, decoded, in float64: for coordinates and look-up tables, which float32 would blur."""
+        raw = self.raw().astype(np.float64)
+        scale, offset = self.scaling or (1.0, 0.0)
+        return np.where(np.isin(raw, self.nodata), np.nan, raw * scale + offset)
 
     @property
     def nodata(self) -> tuple[float, ...]:
