@@ -295,3 +295,20 @@ def test_a_tag_of_the_acquisition_beats_the_date_of_the_file(tmp_path: Path) -> 
     del tags["datetime"]
     array = quiet(write(tmp_path / "b_l2a.tif", ramp(3), ("B4", "B3", "B2"), tags=tags))
     assert (array.attrs["time"], array.attrs["time_source"]) == ("2024-05-05T10:00:00Z", "assumed")
+
+
+def test_a_coarser_resolution_averages_valid_pixels_and_decibels_as_power(tmp_path: Path) -> None:
+    pixels = ramp(3, 12, 12)
+    pixels[:, 0, 0] = 0
+    file = write(tmp_path / "S2A_MSIL2A_20170613T101031_N0301.tif", pixels, ("B4", "B3", "B2"))
+    fine, coarse = open(file), open(file, resolution=40)
+    blocks = fine.values.reshape(3, 3, 4, 3, 4)
+    np.testing.assert_allclose(coarse.values, np.nanmean(blocks, axis=(2, 4)), rtol=1e-6)
+    assert coarse.rio.resolution() == (40, -40)
+    power = np.array([[[0.1, 0.3], [0.1, 0.3]]])
+    radar = write(tmp_path / "S1A_IW_GRDH_1SDV_20170613T165043_VV.tif", (10 * np.log10(power)).astype("float32"))
+    assert open(radar, resolution=20).values == pytest.approx(10 * np.log10(0.2), rel=1e-5)
+    with pytest.raises(BadInput, match="whole multiple"):
+        open(file, resolution=15)
+    with pytest.raises(BadInput, match="Sentinel-5P"):
+        open(file, min_qa=0.5)

@@ -71,7 +71,7 @@ KINDS = [
             bands,
             span,
             1,
-            time=True,
+            time=sensor != "dem",
             facts={"sensor": sensor, "step": step},
         )
         for file, step, s2 in (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from armillary.earth.fleet import sensors
 from armillary.scene.scene import Source
 
 _S1 = ("s1-grd", "s1-rtc")
@@ -146,7 +147,8 @@ def _of_tags(tags: Mapping[str, str]) -> Clues:
     low = {k.lower(): v for k, v in tags.items()}
     time = _first_time(low.get(k) for k in _TIME_KEYS)
     named = [read_name(low[k]) for k in _STAMPED_KEYS if k in low]
-    clues = Clues(time=time, time_source="read" if time else None)
+    own = (low["sensor"],) if low.get("sensor") in sensors else ()  # written by Armillary itself
+    clues = Clues(sensors=own, time=time, time_source="read" if time else None)
     for other in named:
         clues = clues.or_else(other)
     return clues

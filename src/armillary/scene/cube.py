@@ -20,6 +20,7 @@ from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch, SceneUnreadable, SensorUnknown
 from armillary.scene.clues import Clues
+from armillary.scene.coarsen import coarsened
 from armillary.scene.netcdf import NetCDF, Variable, is_netcdf, opened
 from armillary.scene.planes import warn
 from armillary.scene.radiometry import Rule, Scaling
@@ -55,6 +56,8 @@ def open_scene(path: Path, request: Request) -> Scene:
         SensorUnknown: the cube holds several sensors and none was asked for.
         BadInput: `step` or `time` lies outside the cube.
     """
+    if request.min_qa is not None:
+        raise BadInput(f"min_qa= is for Sentinel-5P products and {path} is a cube of bands: leave it out")
     with opened(path) as file:
         held = _bands(file)
         sensor, sensor_source = _sensor(path, held, request)
@@ -67,21 +70,22 @@ def open_scene(path: Path, request: Request) -> Scene:
         decided_rules, scaling = _rules(path, narrow, dtypes, request, samples)
     if scaling.warning:
         warn(str(path), scaling.warning)
-    return Scene(
+    scene = Scene(
         href=str(path),
         sensor=narrow,
         window=window,
-        time=times[step],
+        time=None if sensor.name == "dem" else times[step],  # a height has no day
         pixels=CubePixels(path, tuple(chosen.values()), step, decided_rules),
         sources={
             "sensor": sensor_source,
             "bands": "read",
             "crs": crs_source,
-            "time": time_source,
+            "time": "unknown" if sensor.name == "dem" else time_source,
             "scaling": scaling.source,
         },
         facts={"step": f"{step} of {len(times)} ({times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d})", **scaling.facts},
     )
+    return scene if request.resolution is None else coarsened(scene, request.resolution)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from jaxtyping import Shaped
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch
 from armillary.scene.clues import Clues
+from armillary.scene.coarsen import coarsened
 from armillary.scene.layers import Layer, LayerPixels, probe
 from armillary.scene.recognise import Choice, choose
 from armillary.scene.request import Request
@@ -71,8 +72,10 @@ def assemble(found: Planes, request: Request) -> Scene:
     for text in (choice.warning, decided.scaling.warning):
         if text:
             warn(found.href, text)
+    if request.min_qa is not None:
+        raise BadInput(f"min_qa= is for Sentinel-5P products; {found.href} holds {sensor.name}: leave it out")
     layers = tuple(Layer(p.href, p.index, p.shape, r) for p, r in zip(planes, decided.rules, strict=True))
-    return Scene(
+    scene = Scene(
         href=found.href,
         sensor=sensor,
         window=window,
@@ -87,6 +90,7 @@ def assemble(found: Planes, request: Request) -> Scene:
         },
         facts={**found.facts, **choice.facts, **facts, **decided.scaling.facts},
     )
+    return scene if request.resolution is None else coarsened(scene, request.resolution)
 
 
 def warn(href: str, text: str) -> None:

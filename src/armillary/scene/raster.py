@@ -84,7 +84,7 @@ def _names(descriptions: Sequence[str | None], count: int, stem: str) -> list[st
 
 
 def _without_step(name: str, names: Sequence[str | None]) -> str:
-    """`B1_11` is B1 of step 11 where the file also holds `B1`, and `3_B1` where it holds `0_B1`: Earth Engine's series."""
+    """`B1_11` is B1 of step 11 where the file also holds `B1`; `3_B1` is B1 where it holds `0_B1` (Earth Engine)."""
     base, _, step = name.rpartition("_")
     if step.isdigit() and base in names:
         return base

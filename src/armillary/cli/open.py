@@ -1,0 +1,113 @@
+"""`armillary open`: a scene of any layout as one GeoTIFF in physical units, written strip by strip."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import rasterio
+import xarray as xr
+from cyclopts import Parameter
+from rasterio.errors import RasterioError
+from rasterio.windows import Window as Part
+from rich.progress import track
+
+from armillary.cli.flags import Json
+from armillary.errors import OutputRefused
+from armillary.sample.sample import window_of
+from armillary.scene.open import open as open_scene
+from armillary.scene.summary import facts_of
+
+STRIP_ROWS = 512
+"""Rows in memory at a time: two rows of tiles."""
+
+
+def open(
+    file: str,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    sensor: str | None = None,
+    bands: str | None = None,
+    time: str | None = None,
+    crs: str | None = None,
+    unit: str | None = None,
+    offset: float | None = None,
+    min_qa: float | None = None,
+    resolution: float | None = None,
+    step: int | None = None,
+    window: tuple[float, float, float, float] | None = None,
+    as_json: Json = False,
+) -> None:
+    """Read a scene of any layout and write it as one GeoTIFF in physical units.
+
+    GeoTIFF, COG, JP2, Sentinel-2 SAFE (folder or zip), Sentinel-1 GRD SAFE, Sentinel-3 OLCI, Sentinel-5P, EOPF Zarr,
+    NetCDF cubes, STAC items, and folders of single-band files are read.
+
+    Example: armillary open S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419.SAFE -o scene.tif
+
+    Args:
+        file: file, folder, URL or STAC item.
+        output: the GeoTIFF to write; a file of that name is replaced when the new one is whole.
+        sensor: name of the sensor or path of a card, when the file cannot tell.
+        bands: names of the file's bands in its order, or those to keep, separated by commas.
+        time: when it was sensed, ISO 8601, UTC.
+        crs: coordinate system of a file that holds none.
+        unit: what the stored numbers are: count, reflectance, dB, linear, amplitude.
+        offset: added to Sentinel-2 counts before scaling.
+        min_qa: smallest Sentinel-5P quality that is kept.
+        resolution: pixel size of the output grid.
+        step: position in a time series, from 0.
+        window: west south east north in degrees.
+        as_json: print one JSON object instead of lines.
+    """
+    facts = {"bands": bands, "time": time, "crs": crs, "unit": unit, "offset": offset}
+    facts |= {"min_qa": min_qa, "resolution": resolution, "step": step}
+    array = open_scene(file, sensor, window, **facts)
+    write(array, output, quiet=as_json)
+    if as_json:
+        print(json.dumps({"output": str(output), "sensor": array.attrs["sensor"], "shape": list(array.shape)}))
+    else:
+        print(f"{output}: {array.attrs['sensor']}, {'x'.join(map(str, array.shape))}, {array.attrs['unit']}")
+
+
+def write(array: xr.DataArray, output: Path, *, quiet: bool) -> None:
+    """A tiled float32 GeoTIFF with band names, nodata NaN, and every fact as a tag; whole or not at all.
+
+    Raises:
+        OutputRefused: the folder is absent or may not be written, or the disk is full.
+    """
+    aside = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        _write(array, aside, quiet=quiet)
+        aside.replace(output)
+    except (OSError, RasterioError) as cause:
+        reason = str(cause).split("\n")[0]
+        raise OutputRefused(f"{output} cannot be written ({reason}); choose a folder that can be written") from cause
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _write(array: xr.DataArray, path: Path, *, quiet: bool) -> None:
+    c, h, w = array.shape
+    place = window_of(array)
+    profile = {"driver": "GTiff", "dtype": "float32", "count": c, "height": h, "width": w, "nodata": np.nan}
+    profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "predictor": 3}
+    crs = None if place.crs is None else str(place.crs)
+    tags = {k: str(v) for k, v in array.attrs.items() if k in ("sensor", "unit") or str(k).endswith("_source")}
+    time = {"datetime": str(array.attrs["time"])} if array.attrs["time"] else {}
+    with rasterio.open(path, "w", **profile, crs=crs, transform=place.affine, BIGTIFF="IF_SAFER") as file:
+        for rows in _strips(h, quiet=quiet):
+            strip = np.asarray(array[:, rows].values)
+            part = Part(0, rows.start, w, rows.stop - rows.start)
+            file.write(strip, window=part)
+        file.descriptions = tuple(str(b) for b in array["band"].values)
+        file.update_tags(**tags, **time, **facts_of(array))
+
+
+def _strips(h: int, *, quiet: bool) -> Iterator[slice]:
+    starts = range(0, h, STRIP_ROWS)
+    shown = starts if quiet or len(starts) < 2 else track(starts, description="writing")
+    for r in shown:
+        yield slice(r, min(r + STRIP_ROWS, h))
