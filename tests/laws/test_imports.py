@@ -11,6 +11,7 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(armillary.__path__, "armi
 PROBE = """
 import importlib, random, socket, sys
 import numpy, torch
+import rich.console, rich.progress, rich.table  # rich itself draws a random number per style at import
 def refuse(*_, **__):
     raise AssertionError("a connection at import")
 socket.socket.connect = refuse
