@@ -14,6 +14,7 @@ from affine import Affine
 from armillary.earth.fleet import sensors
 from armillary.earth.window import Window
 from armillary.errors import ArmillaryError, BadInput, BandMismatch, SceneNotFound, SceneUnreadable, SensorUnknown
+from armillary.scene import folder
 from armillary.scene.open import open
 
 L1C = sensors["s2-l1c"].band_names
@@ -312,3 +313,11 @@ def test_a_coarser_resolution_averages_valid_pixels_and_decibels_as_power(tmp_pa
         open(file, resolution=15)
     with pytest.raises(BadInput, match="Sentinel-5P"):
         open(file, min_qa=0.5)
+
+
+@pytest.mark.parametrize("manifest", ["MTD_MSIL1C.xml", "manifest.safe", "xfdumanifest.xml"])
+def test_a_product_with_a_quicklook_is_not_a_folder_of_bands(manifest: str, tmp_path: Path) -> None:
+    write(tmp_path / "B02.tif", ramp(1))
+    assert folder.recognises(tmp_path)
+    (tmp_path / manifest).write_text("<x/>")
+    assert not folder.recognises(tmp_path)

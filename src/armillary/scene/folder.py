@@ -20,8 +20,9 @@ from armillary.scene.scene import Scene
 
 
 def recognises(path: Path) -> bool:
-    """True for a folder with at least one raster of its own, unless it is a flattened Sentinel-2 product."""
-    return path.is_dir() and any(_rasters(path)) and not any(path.glob("MTD_MSIL*.xml"))
+    """True for a folder with at least one raster of its own, unless a manifest says it is a product (with a quicklook)."""
+    manifests = ("MTD_MSIL*.xml", "manifest.safe", "xfdumanifest.xml", "zarr.json", ".zgroup", "S5P_*.nc*")
+    return path.is_dir() and any(_rasters(path)) and not any(any(path.glob(m)) for m in manifests)
 
 
 def open_scene(path: Path, request: Request) -> Scene:
