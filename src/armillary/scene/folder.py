@@ -20,7 +20,7 @@ from armillary.scene.scene import Scene
 
 
 def recognises(path: Path) -> bool:
-    """True for a folder with at least one raster of its own, unless a manifest says it is a product (with a quicklook)."""
+    """True for a folder with at least one raster of its own, unless a manifest says it is a product."""
     manifests = ("MTD_MSIL*.xml", "manifest.safe", "xfdumanifest.xml", "zarr.json", ".zgroup", "S5P_*.nc*")
     return path.is_dir() and any(_rasters(path)) and not any(any(path.glob(m)) for m in manifests)
 
