@@ -154,3 +154,8 @@ def test_descriptions_of_real_files_resolve(shared):
     path = sorted((shared / "data" / "sen1floods11" / "S2").glob("*.tif"))[0]
     with rasterio.open(path) as file:
         assert resolve(sensors["s2-l1c"], file.descriptions) == S2
+
+
+@pytest.mark.parametrize(("name", "house"), [("B1_1", "B01"), ("B1_2", "B01"), ("B8A_11", "B8A"), ("VV_3", "VV")])
+def test_the_number_of_a_time_step_is_no_part_of_a_band_name(name: str, house: str) -> None:
+    assert house_name(name) == house

@@ -62,6 +62,9 @@ _DERIVED = frozenset(
     | {"mask", "msk", "detfoo", "qualit", "quality", "classi", "err", "error", "unc", "uncertainty", "precision"}
 )
 """Words that turn a band's name into something else."""
+_STEP = re.compile(r"^(b\d{1,2}a?|vv|vh)[-_ ]\d+$")
+"""A band name with the number of a time step, as in B1_1: not B11."""
+
 _OPTICAL = re.compile(r"b(0?8a|\d{1,2})")
 _OLCI = re.compile(r"oa(\d{1,2})")
 _RED_EDGES = ("B05", "B06", "B07")
@@ -74,7 +77,7 @@ def house_name(name: str) -> str | None:
         >>> [house_name(n) for n in ("rededge078", "B8A", "b08a", "Sigma0_VV_db", "oa01_radiance", "SCL")]
         ['B07', 'B8A', 'B8A', 'VV', 'Oa01', None]
     """
-    plain = re.sub(r"[-_]jp2$", "", name.strip().lower())
+    plain = _STEP.sub(r"\1", re.sub(r"[-_]jp2$", "", name.strip().lower()))
     if _squeeze(plain) in _BY_WORD:
         return _BY_WORD[_squeeze(plain)]
     tokens = [t for t in re.split(r"[^a-z0-9]+", plain) if t]
