@@ -318,8 +318,10 @@ def test_arm_open_finds_the_reader_and_warns_of_nothing(products):
     assert array.shape == (12, SIZE[10], SIZE[10])
 
 
-def test_the_metadata_file_stands_for_its_folder(products):
-    assert opened(products[NEW] / "MTD_MSIL2A.xml").sensor.name == "s2-l2a"
+@pytest.mark.parametrize("name", ["MTD_MSIL2A.xml", "manifest.safe"])
+def test_a_manifest_stands_for_its_folder(products, name):
+    assert safe.recognises(products[NEW] / name)
+    assert opened(products[NEW] / name).sensor.name == "s2-l2a"
 
 
 def test_other_paths_are_not_recognised(tmp_path):

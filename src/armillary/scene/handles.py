@@ -2,7 +2,7 @@
 
 A JPEG 2000 file is decoded in tiles of 1024 x 1024. GDAL keeps decoded tiles only while the dataset is open, so opening
 it again for each crop decodes the same tile again and again. Here each thread of each process keeps its last few
-datasets open; none is ever shared.
+datasets open; none is ever shared. `bench/handles.py` measures what that saves.
 """
 
 import os

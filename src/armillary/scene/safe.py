@@ -45,7 +45,9 @@ _GSD = {b: int(g) for b, g in zip(sensors["s2-l1c"].band_names, sensors["s2-l1c"
 
 
 def recognises(path: Path) -> bool:
-    """True for a Sentinel-2 SAFE folder or zip, also a cut one whose name still tells, and for its MTD_MSIL*.xml."""
+    """True for a Sentinel-2 SAFE folder or zip, also a cut one whose name still tells, and for a manifest in it."""
+    if path.name.lower() == "manifest.safe":
+        return holds(path.parent, f"{_METADATA}|{_OLD}")
     if re.fullmatch(_METADATA, path.name):
         return path.is_file()
     if _NAME.match(path.name) and (path.is_dir() or path.suffix.lower() == ".zip"):
@@ -57,7 +59,7 @@ def open_scene(path: Path, request: Request) -> Scene:
     """Open a Sentinel-2 product; values are reflectance (1.0 = 100 %), negative ones are legal and kept.
 
     Args:
-        path: the SAFE folder, its zip, or the MTD_MSIL*.xml in the folder.
+        path: the SAFE folder, its zip, or the MTD_MSIL*.xml or manifest.safe in the folder.
         request: `bands` are those wanted, in that order (default: all); `resolution` is 10, 20 or 60 m; `offset` wins
             over what the product states.
 

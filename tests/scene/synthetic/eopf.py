@@ -6,6 +6,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 import zarr
+from tests.scene.synthetic import grd
 
 S2_ID = "S2B_MSIL2A_20250430T101559_N0511_R065_T33TUH_20250430T131328"
 ULX, ULY = 300000, 4600020
@@ -122,3 +123,80 @@ def zip_zarr(folder: Path, zipped: Path, *, top: bool = False) -> Path:
             if file.is_file():
                 archive.write(file, file.relative_to(base).as_posix())
     return zipped
+
+
+def put(root: zarr.Group, path: str, values: np.ndarray, dims: tuple[str, ...], form: int, **attrs: Any) -> None:
+    """One array with its axis names and attributes; array fill 0 as the converters leave it in format 3."""
+    array = root.create_array(path, shape=values.shape, dtype=values.dtype, fill_value=0 if form == 3 else None)
+    array[:] = values
+    array.attrs.update(attrs)
+    name_dims(array, dims, form)
+
+
+def write_s1(path: Path, pols: dict[str, np.ndarray], *, form: int = 2) -> Path:
+    """A GRD product with the closed forms of the synthetic SAFE (see `grd`); no noise tables, useless azimuth_time."""
+    lines, pixels = np.array(grd._GRID_LINES), np.array(grd._GRID_PIXELS)
+    at = np.array([0, 20, 40, 59])
+    root = zarr.open_group(path, mode="w", zarr_format=form)
+    properties = {"datetime": "null", "start_datetime": "2020-04-05T17:15:00.123456Z", "sat:orbit_state": "ascending"}
+    root.attrs["stac_discovery"] = {
+        "id": grd.NAME,
+        "properties": properties | {"sar:pixel_spacing_range": 0, "platform": "sentinel-1a"},
+    }
+    for pol, dn in pols.items():
+        top = f"S01SIWGRD_20200405T171500_0025_A117_7F00_03B2A1_{pol}"
+        put(root, f"{top}/measurements/grd", dn, ("azimuth_time", "ground_range"), form)
+        put(root, f"{top}/measurements/azimuth_time", np.zeros(len(dn), "u2"), ("azimuth_time",), form)
+        points = ("azimuth_time", "ground_range")
+        grid = np.meshgrid(lines, pixels, indexing="ij")
+        put(root, f"{top}/conditions/gcp/line", lines, points[:1], form)
+        put(root, f"{top}/conditions/gcp/pixel", pixels, points[1:], form)
+        put(root, f"{top}/conditions/gcp/latitude", grd.latitude(grid[0]), points, form)
+        put(root, f"{top}/conditions/gcp/longitude", grd.longitude(grid[1]), points, form)
+        put(root, f"{top}/conditions/gcp/incidence_angle", 30 + 0.1 * grid[1], points, form)
+        table = np.stack([grd.amplitude(n, at) for n in (-5, 50)])
+        put(root, f"{top}/quality/calibration/line", np.array([-5, 50]), points[:1], form)
+        put(root, f"{top}/quality/calibration/pixel", np.stack([at, at]), points, form)
+        put(root, f"{top}/quality/calibration/sigma_nought", table, points, form)
+        put(root, f"{top}/quality/calibration/gamma", 1.1 * table, points, form)
+    return path
+
+
+OLCI_SHAPE = (30, 40)
+
+
+def olci_places() -> tuple[np.ndarray, np.ndarray]:
+    """Longitude and latitude of a tilted frame with a spacing near 300 m."""
+    i, j = np.meshgrid(np.arange(OLCI_SHAPE[0]), np.arange(OLCI_SHAPE[1]), indexing="ij")
+    return 10.0 + 0.0038 * j + 0.0004 * i, 45.0 - 0.0027 * i + 0.0003 * j
+
+
+def olci_counts(band: int) -> np.ndarray:
+    """Distinct for each pixel and band."""
+    return (np.arange(OLCI_SHAPE[0] * OLCI_SHAPE[1]).reshape(OLCI_SHAPE) + 1000 * band).astype(np.uint16)
+
+
+def write_olci(path: Path, *, form: int = 2, inner: str = "measurements") -> Path:
+    """Three bands; 65535 in (0, 0), invalid in (5, 5); orphans of the same names in a group of their own."""
+    lon, lat = olci_places()
+    flags = np.zeros(OLCI_SHAPE, np.uint32)
+    flags[5, 5] = 1 << 25
+    flags[7, 7] = 1 << 31
+    root = zarr.open_group(path, mode="w", zarr_format=form)
+    root.attrs["stac_discovery"] = {
+        "id": "S3A_OL_1_EFR____20250410T093515_20250410T093815_20250410T113515_0179_124_307_2160_ESA_O_NR_004",
+        "properties": {"datetime": "2025-04-10T09:35:15.5Z"},
+    }
+    dims = ("rows", "columns")
+    for band in (1, 2, 17):
+        dn = olci_counts(band)
+        dn[0, 0] = 65535
+        attrs = {"scale_factor": 0.01 * band, "add_offset": 0.0, "_FillValue": 65535}
+        put(root, f"{inner}/oa{band:02d}_radiance", dn, dims, form, **attrs)
+        orphan = np.full((OLCI_SHAPE[0], 3), 7, np.uint16)
+        put(root, f"{inner}/orphans/oa{band:02d}_radiance", orphan, ("rows", "removed_pixels"), form, **attrs)
+    scaled = {"scale_factor": 1e-6, "add_offset": 0.0, "_FillValue": -2147483648}
+    put(root, f"{inner}/longitude", np.round(lon * 1e6).astype(np.int32), dims, form, **scaled)
+    put(root, f"{inner}/latitude", np.round(lat * 1e6).astype(np.int32), dims, form, **scaled)
+    put(root, "quality/quality_flags", flags, dims, form)
+    return path
