@@ -6,6 +6,7 @@ import rioxarray  # noqa: F401
 from pyproj import Transformer
 from tests.scene.synthetic import grd
 
+import armillary as arm
 from armillary.earth.fleet import sensors
 from armillary.errors import BadInput, SceneUnreadable, SensorUnknown
 from armillary.scene import s1
@@ -219,3 +220,8 @@ def test_the_real_calibration_gives_the_sanity_number_of_the_product_handbook(ro
     noise = scene.pixels.channels[0].noise
     assert 10 * np.log10(150**2 / amplitude**2) == pytest.approx(-13, abs=0.5)
     assert 1500 < noise.at(np.array([0.0]), np.array([0.0]))[0, 0] < 4000
+
+
+def test_arm_open_finds_the_reader(tmp_path):
+    array = arm.open(grd.write(tmp_path), sensor="s1-grd", bands="VH")
+    assert (array.attrs["sensor"], array.attrs["unit"], list(array.band.values)) == ("s1-grd", "dB", ["VH"])

@@ -8,6 +8,7 @@ import pytest
 import rioxarray  # noqa: F401
 from tests.scene.synthetic import tropomi
 
+import armillary as arm
 from armillary.earth.fleet import sensors
 from armillary.errors import OutOfRange, SceneUnreadable, SensorUnknown
 from armillary.scene import s5p
@@ -210,3 +211,9 @@ def test_other_netcdf_files_are_left_to_other_readers(shared, tmp_path):
     assert not s5p.recognises(next((shared / "data/s5p").glob("Matimba_ERA5-sl*.nc")))
     shutil.copy(Path(__file__), tmp_path / "x.nc")
     assert not s5p.recognises(tmp_path / "x.nc")
+
+
+def test_arm_open_finds_the_reader(tmp_path):
+    array = arm.open(tropomi.write(tmp_path / "S5P_OFFL_L2__SO2____x.nc", gas="SO2"), min_qa=0.5)
+    assert (array.attrs["sensor"], array.attrs["unit"], array.shape[0]) == ("s5p-so2", "mol m-2", 1)
+    assert array.attrs["qa_rule"] == "qa_value >= 0.5"
