@@ -2,8 +2,8 @@
 
 EOPF keeps Sentinel-2 bands as arrays `b02` ... `b8a` somewhere under `measurements/reflectance`, one group for each
 ground size, scaled by attributes (`add_offset` -0.1 is the +1000 of baseline 04.00: nothing is subtracted again). As
-for SAFE, bands are read at their native size and brought to the finest grid asked for. Sentinel-1 and OLCI products are
-read by `zarr_swath`, ordinary georeferenced arrays by `zarr_grid`.
+for SAFE, bands are read at their native size and brought to the finest grid asked for. Sentinel-1 products are
+read by `zarr_radar`, OLCI by `zarr_olci`, ordinary georeferenced arrays by `zarr_grid`.
 """
 
 import re
@@ -21,7 +21,7 @@ from armillary.earth.lexicon import resolve
 from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch, SceneUnreadable, SensorUnknown
-from armillary.scene import zarr_grid
+from armillary.scene import zarr_grid, zarr_olci, zarr_radar
 from armillary.scene.classes import classes_of
 from armillary.scene.eopf import Discovery, affine_of, crs_of
 from armillary.scene.radiometry import Rule, Scaling, s2_shift
@@ -54,6 +54,10 @@ def open_scene(path: Path, request: Request) -> Scene:
     store = Store.open(path)
     if store.find(_REFLECTANCE):
         return _sentinel_2(store, request)
+    if store.find(zarr_radar.COUNTS):
+        return zarr_radar.open_store(store, request)
+    if store.find(zarr_olci.RADIANCE):
+        return zarr_olci.open_store(store, request)
     return zarr_grid.open_store(store, request)
 
 
