@@ -91,7 +91,7 @@ def test_the_grid_conserves_what_was_measured(tmp_path):
 def test_without_bounds_footprints_come_from_the_midpoints(tmp_path):
     whole = s5p.open_scene(tropomi.write(tmp_path / "S5P_a.nc"), Request())
     cut = s5p.open_scene(tropomi.write(tmp_path / "S5P_b.nc", support=False), Request())
-    assert cut.facts["footprint_source"].startswith("midpoints")
+    assert cut.facts["footprint_from"].startswith("midpoints")
     np.testing.assert_allclose(cut.pixels.footprints.x, whole.pixels.footprints.x, atol=1e-4)
     assert value_at(cut, 5, 2) == value_at(whole, 5, 2)
 
@@ -101,6 +101,21 @@ def test_a_granule_across_the_antimeridian_has_one_grid(tmp_path):
     plain = s5p.open_scene(tropomi.write(tmp_path / "S5P_b.nc", west=10.9), Request())
     assert scene.window.shape == plain.window.shape
     np.testing.assert_allclose(scene.array().values, plain.array().values, rtol=2e-2)
+
+
+def test_a_swath_round_the_earth_gets_every_longitude_and_no_smear(tmp_path):
+    path = tropomi.write(tmp_path / "S5P_.nc", support=True, qa=np.full((6, 5), 100, np.uint8))
+    lon = np.repeat(np.linspace(-180, 140, 5)[None] + 20, 6, axis=0)
+    with tropomi.h5py.File(path, "a") as file:
+        bounds = file["PRODUCT/SUPPORT_DATA/GEOLOCATIONS/longitude_bounds"]
+        file["PRODUCT/longitude"][...] = lon[None]
+        bounds[...] = (lon[None, ..., None] + [-25, 25, 25, -25] + 180) % 360 - 180
+    scene = s5p.open_scene(path, Request(resolution=0.05))
+    array = scene.array()[0]
+    assert array.x[0] == pytest.approx(-179.975)
+    assert array.x[-1] == pytest.approx(179.975)
+    seen = np.isfinite(array.sel(y=45.05, method="nearest").values)
+    assert seen.mean() == pytest.approx(5 * 50 / 360, abs=0.01)
 
 
 def test_crs_and_resolution_may_be_chosen(tmp_path):

@@ -46,8 +46,8 @@ MIN_QA = {"s5p-no2": 0.75, "s5p-co": 0.5, "s5p-o3": 0.5, "s5p-so2": 0.5}
 STEP_DEG = 0.01
 """Default grid step."""
 
-WORLD_DEG = 340.0
-"""A swath wider than this goes round the Earth and gets a grid of all longitudes."""
+WORLD_DEG = 180.0
+"""A swath wider than this goes over a pole or round the Earth, and gets a grid of all longitudes."""
 
 _FILE = r"S5P_[^/]*\.nc4?"
 _QA_FILL = 255
@@ -156,7 +156,7 @@ def _official(nc: NetCDF, request: Request) -> Granule:
         "qa_rule": f"qa_value >= {threshold:g}",
         "qa_kept": f"{share:.3f} of {int(measured.sum())} measured pixels",
         "footprint_km": size,
-        "footprint_source": "read" if _GEOLOCATION + "longitude_bounds" in nc else "midpoints between pixel centres",
+        "footprint_from": "read" if _GEOLOCATION + "longitude_bounds" in nc else "midpoints between pixel centres",
         "start": iso(start),
         "stop": iso(stop),
         **_labels(nc),
