@@ -32,12 +32,18 @@ class Encoding:
             for row in range(h):
                 values = np.abs(staging.read(slice(row, row + 1), slice(0, w)))
                 np.fmax(peak, np.fmax.reduce(values, axis=(0, 1)), out=peak)
-            return cls("int8", tuple(np.maximum(peak / 127, np.finfo(np.float32).tiny).tolist()))
+            return cls("int8", _scales(peak))
         if dtype == "float16":
             return cls("float16")
         if dtype == "float32":
             return cls("float32")
         raise BadInput(f"dtype {dtype!r} was asked; embeddings are stored as float32, float16 or int8")
+
+    def refit(self, values: Float[np.ndarray, "n d"]) -> "Encoding":
+        """The same type with scales for other vectors; NaN is left out."""
+        if self.scale is None:
+            return self
+        return Encoding(self.dtype, _scales(np.fmax.reduce(np.abs(values), axis=0)))
 
     def encode(self, values: Float[np.ndarray, "... d"]) -> np.ndarray:
         """Values to what is stored, embeddings along the last axis."""
@@ -54,3 +60,7 @@ class Encoding:
         if self.scale is None:
             return values
         return np.where(stored == NODATA, np.float32(np.nan), values * np.array(self.scale, np.float32))
+
+
+def _scales(peak: Float[np.ndarray, "d"]) -> tuple[float, ...]:
+    return tuple(np.maximum(np.nan_to_num(peak) / 127, np.finfo(np.float32).tiny).astype(np.float32).tolist())

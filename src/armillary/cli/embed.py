@@ -1,0 +1,125 @@
+"""`armillary embed`: a scene of any size as a georeferenced map of embeddings, with a receipt."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from armillary.cli.flags import Json
+from armillary.errors import BadInput
+from armillary.models.zoo import load_model
+from armillary.product.receipt import ModelFacts
+from armillary.product.write import FORMATS, Order, Step, write
+from armillary.scene.open import open as open_scene
+
+
+def embed(  # noqa: PLR0913 (one flag each)
+    file: str,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    model: str = "copernicus-fm-base",
+    weights: str = "default",
+    sensor: str | None = None,
+    bands: str | None = None,
+    time: str | None = None,
+    crs: str | None = None,
+    unit: str | None = None,
+    offset: float | None = None,
+    min_qa: float | None = None,
+    resolution: float | None = None,
+    step: int | None = None,
+    window: tuple[float, float, float, float] | None = None,
+    format: str = ",".join(FORMATS),
+    dtype: str = "float32",
+    overlap: int | None = None,
+    tile: int = 512,
+    workers: int = 1,
+    batch: int = 8,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    as_json: Json = False,
+) -> None:
+    """Turn a scene into a georeferenced map of embeddings.
+
+    The folder then holds <name>.embedding.tif (COG), <name>.embedding.zarr, <name>.tokens.parquet and
+    <name>.chips.parquet, a STAC item with its model card, two quicklooks and receipt.json.
+
+    Example: armillary embed scene.tif -o out --model copernicus-fm-base --weights CopernicusFM_ViT_base.pth
+
+    Args:
+        file: file, folder, URL or STAC item.
+        output: the folder to write.
+        model: name of the model.
+        weights: default, none (random), a .pth or .safetensors file, or hf://owner/repo/file.
+        sensor: name of the sensor or path of a card, when the file cannot tell.
+        bands: names of the file's bands in its order, or those to keep, separated by commas.
+        time: when it was sensed, ISO 8601, UTC.
+        crs: coordinate system of a file that holds none.
+        unit: what the stored numbers are: count, reflectance, dB, linear, amplitude.
+        offset: added to Sentinel-2 counts before scaling.
+        min_qa: smallest Sentinel-5P quality that is kept.
+        resolution: pixel size of the output grid.
+        step: position in a time series, from 0.
+        window: west south east north in degrees.
+        format: cog, zarr, geoparquet, separated by commas.
+        dtype: float32, float16 or int8 (linear, one scale per dimension).
+        overlap: pixels that neighbouring chips share; about a quarter of a chip unless given.
+        tile: widest read in pixels; changes no value.
+        workers: threads that read ahead; changes no value.
+        batch: chips that go through the model at once.
+        resume: go on with an interrupted run.
+        overwrite: begin again over an interrupted or finished run.
+        as_json: print one JSON object instead of lines.
+    """
+    facts = {"bands": bands, "time": time, "crs": crs, "unit": unit, "offset": offset}
+    facts |= {"min_qa": min_qa, "resolution": resolution, "step": step}
+    order = Order(output, stem_of(file), tuple(f.strip() for f in format.split(",")), dtype, resume, overwrite)
+    array = open_scene(file, sensor, window, **facts)
+    random = weights.lower() == "none"
+    if random:
+        print(f"warning: {model} has random weights; its embeddings mean nothing yet", file=sys.stderr)
+    network = load_model(model, weights=None if random else weights)
+    about = ModelFacts.of(network, model, "random" if random else weights)
+    steps = write(array, network, order, about, overlap=overlap, tile=tile, workers=workers, batch=batch)
+    last = _watch(steps, quiet=as_json)
+    if as_json:
+        print(json.dumps({"stage": last.stage, "files": [str(f) for f in last.files]}, ensure_ascii=False))
+        return
+    word = "finished before; nothing to do, --overwrite begins again" if last.stage == "nothing to do" else "written"
+    print(f"{output}: {word}")
+    for path in last.files:
+        print(f"  {path.name}")
+
+
+def stem_of(file: str) -> str:
+    """The name that products begin with: the file's own, without folders and endings."""
+    name = file.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1]
+    for end in (".zip", ".SAFE", ".SEN3", ".zarr", ".tiff", ".tif", ".jp2", ".nc", ".json"):
+        name = name[: -len(end)] if name.lower().endswith(end.lower()) else name
+    if not name:
+        raise BadInput(f"{file!r} has no name to call the products by; give the path of a file")
+    return name
+
+
+def _watch(steps: Iterator[Step], *, quiet: bool) -> Step:
+    """Run to the end, with a bar on a terminal and plain lines otherwise."""
+    last = Step("done")
+    if quiet:
+        for last in steps:  # noqa: B007
+            pass
+        return last
+    if not sys.stderr.isatty():
+        for last in steps:
+            print(f"{last.stage} {last.done}/{last.total}", file=sys.stderr)
+        return last
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=None)
+        for last in steps:
+            bar.update(task, description=last.stage, completed=last.done, total=last.total)
+    return last

@@ -1,0 +1,119 @@
+"""Receipt: everything that decided a product, so that it can be made again and told apart from any other."""
+
+import hashlib
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+import xarray as xr
+from torch import nn
+
+from armillary import __version__
+from armillary.product.strips import Plan
+from armillary.scene.open import local
+
+_CHUNK = 2**22
+_LIBRARIES = ("torch", "numpy", "xarray", "rasterio", "pyproj", "zarr", "pyarrow", "pystac")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of the model that made a product.
+
+    Args:
+        name: as `arm.load_model` knows it, or the class's name.
+        architecture: the class.
+        weights: where they came from, "random", or "given" for a model that was handed over.
+        sha256: of all tensors, names and values.
+        parameters: how many numbers.
+    """
+
+    name: str
+    architecture: str
+    weights: str
+    sha256: str
+    parameters: int
+
+    @classmethod
+    def of(cls, model: nn.Module, name: str | None = None, weights: str = "given") -> "ModelFacts":
+        """From a model in memory."""
+        kind = type(model).__name__
+        return cls(name or kind, kind, weights, weights_sha256(model), sum(p.numel() for p in model.parameters()))
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """SHA-256 over every tensor's name, type, shape and bytes, in the order of names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        flat = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {flat.dtype} {tuple(flat.shape)}".encode())
+        digest.update(memoryview(flat.reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file; of a folder, over the names and digests of all files in it."""
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob("*") if p.is_file())
+        lines = (f"{p.relative_to(path).as_posix()} {file_sha256(p)}\n" for p in inside)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def array_sha256(array: xr.DataArray, rows: int = 256) -> str:
+    """SHA-256 of values in memory, some rows at a time."""
+    digest = hashlib.sha256(repr(array.shape).encode())
+    for start in range(0, array.sizes["y"], rows):
+        digest.update(array[:, start : start + rows].values.tobytes())
+    return digest.hexdigest()
+
+
+def inputs_of(array: xr.DataArray) -> list[dict[str, object]]:
+    """Each input with its SHA-256: the file behind the array, or the values of an array that has none."""
+    href = str(array.attrs.get("href") or "")
+    path = local(href) if href else None
+    if path is not None and path.exists():
+        return [{"href": href, "sha256": file_sha256(path), "what": "folder" if path.is_dir() else "file"}]
+    return [{"href": href or None, "sha256": array_sha256(array), "what": "values"}]
+
+
+def config_of(plan: Plan, model: ModelFacts, inputs: list[dict[str, object]]) -> dict[str, object]:
+    """Everything that decides a value of the map, and nothing that does not (tile, workers)."""
+    lattice = plan.lattice
+    return {
+        "armillary": __version__,
+        "inputs_sha256": [i["sha256"] for i in inputs],
+        "model": model.name,
+        "weights_sha256": model.sha256,
+        "sensor": plan.sensor.name,
+        "sensor_sha256": hashlib.sha256(repr(plan.sensor).encode()).hexdigest(),
+        "bands": list(plan.sensor.band_names),
+        "unit": plan.unit,
+        "days": None if plan.days != plan.days else plan.days,  # noqa: PLR0124 (nan)
+        "crs": None if plan.window.crs is None else str(plan.window.crs),
+        "affine": list(plan.window.affine)[:6],
+        "shape_px": list(lattice.shape_px),
+        "patch_px": lattice.patch_px,
+        "chip_tokens": list(lattice.chip_shape),
+        "overlap_tokens": [lattice.rows.overlap, lattice.cols.overlap],
+        "batch": plan.batch,
+    }
+
+
+def versions(names: Iterable[str] = _LIBRARIES) -> dict[str, str]:
+    """Versions of this program, Python, the platform and the libraries that matter."""
+    found = {"armillary": __version__, "python": platform.python_version(), "platform": sys.platform}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found | {"machine": platform.machine(), "torch_threads": str(torch.get_num_threads())}
