@@ -139,6 +139,8 @@ class CopernicusFM(nn.Module):
             self.pooled_norm = nn.LayerNorm(d, eps=BLOCK_EPS, elementwise_affine=config.pooled_affine)
             self.cls_norm = nn.LayerNorm(d, eps=BLOCK_EPS, elementwise_affine=config.cls_affine)
         self.kernels_kept: Recall[tuple[Tensor, Tensor]] = Recall(KERNELS_KEPT)
+        self.working: torch.dtype | None = None
+        """Precision of the convolution while no gradients are wanted; None: that of the weights. See `precision`."""
 
     def forward(self, batch: Batch) -> Tokens:
         """Every item on its own; pixels and weights must be on one device."""

@@ -1,9 +1,19 @@
-"""Self-attention over tokens (arXiv:1706.03762), computed by PyTorch's fused kernel."""
+"""Self-attention over tokens (arXiv:1706.03762), computed by PyTorch's fused kernel.
 
+In bfloat16 on a CPU that kernel is slower than the three plain steps (17.0 against 10.6 ms for 8 x 12 heads of 197
+tokens on one AVX512-BF16 core), so these are taken while their matrices are small.
+"""
+
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
+
+from armillary.nn.linear import Linear
+
+FEW_TOKENS = 256
+"""Up to so many tokens the plain steps are faster in bfloat16 on a CPU, and their matrices stay in the cache."""
 
 
 class Attention(nn.Module):
@@ -17,12 +27,22 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
+        self.qkv = Linear(width, 3 * width)
+        self.proj = Linear(width, width)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """Each token, as a mixture of all."""
         q, k, v = rearrange(self.qkv(x), "b n (three heads d) -> three b heads n d", three=3, heads=self.heads)
-        mixed = scaled_dot_product_attention(q, k, v)
+        mixed = attend(q, k, v)
         out: Tensor = self.proj(rearrange(mixed, "b heads n d -> b n (heads d)"))
         return out
+
+
+def attend(
+    q: Float[Tensor, "b heads n d"], k: Float[Tensor, "b heads n d"], v: Float[Tensor, "b heads n d"]
+) -> Float[Tensor, "b heads n d"]:
+    """softmax(q k^T / sqrt(d)) v, by the faster of two ways."""
+    n, d = q.shape[-2:]
+    if n > FEW_TOKENS or q.dtype != torch.bfloat16 or q.device.type != "cpu" or torch.is_grad_enabled():
+        return scaled_dot_product_attention(q, k, v)
+    return torch.softmax((q * d**-0.5) @ k.transpose(-1, -2), dim=-1) @ v

@@ -21,7 +21,7 @@ def fingerprint(parameters: Iterable[Tensor]) -> Fingerprint:
 
 
 class Recall(Generic[T]):
-    """At most `size` values by key; the oldest goes first.
+    """At most `size` values by key; the oldest goes first. A copy begins empty.
 
     Args:
         size: how many values are kept.
@@ -33,6 +33,9 @@ class Recall(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Recall[T]":
+        return Recall(self.size)
 
     def clear(self) -> None:
         """Forget everything."""

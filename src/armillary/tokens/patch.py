@@ -3,7 +3,7 @@
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import linear, pad
 
 from armillary.errors import OutOfRange
 
@@ -28,5 +28,14 @@ def embed_patches(
     *,
     padding_px: int,
 ) -> Float[Tensor, "b d rows columns"]:
-    """One token per k x k patch. With `padding_px` > 0 the grid is shifted up and left by that much."""
-    return conv2d(pixels, kernel, bias, stride=kernel.shape[-1], padding=padding_px)
+    """One token per k x k patch. With `padding_px` > 0 the grid is shifted up and left by that much.
+
+    A convolution whose patches do not overlap is one matrix product, which is up to twice as fast (docs/speed.md).
+    """
+    k = kernel.shape[-1]
+    h, w = pixels.shape[-2:]
+    rows, columns = grid_shape(h, w, patch_px=k, padding_px=padding_px)
+    whole = pad(pixels, (padding_px, columns * k - w - padding_px, padding_px, rows * k - h - padding_px))
+    cut = rearrange(whole, "b c (h p) (w q) -> (b h w) (c p q)", p=k, q=k)
+    tokens = linear(cut, kernel.flatten(1), bias)
+    return rearrange(tokens, "(b h w) d -> b d h w", h=rows, w=columns)
