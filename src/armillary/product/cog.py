@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
+from affine import Affine
 from jaxtyping import Float
 from rasterio.shutil import copy
 from rasterio.windows import Window as Cut
@@ -85,6 +86,7 @@ def _level(
 ) -> tuple[Path, tuple[int, int]]:
     profile = {"driver": "GTiff", "height": shape[0], "width": shape[1], "count": width, "tiled": True}
     profile |= {"dtype": "int8" if encoding.dtype == "int8" else "float32", "interleave": "pixel"}
+    profile |= {"transform": Affine.scale(2, -2)}  # any: the VRT above gives the place
     profile |= {"blockxsize": block, "blockysize": block, "bigtiff": "IF_SAFER", "nodata": _nodata(encoding)}
     with rasterio.open(path, "w", **profile) as file:
         for rows, cols in blocks(shape, block):
@@ -118,8 +120,9 @@ def _halve(pair: Float[np.ndarray, "2 w d"]) -> Float[np.ndarray, "v d"]:
     seen = np.isfinite(quads)
     total = np.where(seen, quads, np.float32(0)).sum(axis=(0, 2))
     count = seen.sum(axis=(0, 2), dtype=np.float32)
-    mean = np.full_like(total, np.nan)
-    return np.divide(total, count, out=mean, where=count > 0)
+    mean: np.ndarray = np.full_like(total, np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 def _nodata(encoding: Encoding) -> float:

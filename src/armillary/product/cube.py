@@ -6,6 +6,7 @@ there too, so that xarray with rioxarray finds the place.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -40,7 +41,7 @@ def write_zarr(
     (h, w), d = staging.shape, staging.width
     fill: object = NODATA if encoding.dtype == "int8" else float("nan")
     root = zarr.create_group(str(path), zarr_format=3, attributes={**attributes, **_place(window)})
-    common = {"grid_mapping": "spatial_ref"}
+    common = {"grid_mapping": "spatial_ref", "coordinates": "spatial_ref"}
     values = root.create_array(
         "embedding", shape=(d, h, w), dtype=encoding.dtype, chunks=(d, CHUNK, CHUNK), shards=(d, SHARD, SHARD),
         dimension_names=("embedding", "y", "x"), fill_value=fill,
@@ -55,8 +56,9 @@ def write_zarr(
         share[rows, cols] = staging.share(rows, cols)
     _coordinates(root, window, d)
     if encoding.scale is not None:
-        _vector(root, "scale", np.array(encoding.scale, np.float32), "embedding", {"long_name": "value = stored * scale"})
-    zarr.consolidate_metadata(str(path))
+        _vector(
+            root, "scale", np.array(encoding.scale, np.float32), "embedding", {"long_name": "value = stored * scale"}
+        )
     return path
 
 
@@ -84,8 +86,8 @@ def _coordinates(root: zarr.Group, window: Window, width: int) -> None:
         _vector(root, "x", a.c + a.a * (np.arange(w) + 0.5), "x", {"standard_name": "projection_x_coordinate"})
 
 
-def _vector(root: zarr.Group, name: str, values: np.ndarray, dimension: str, attributes: Mapping[str, object]) -> None:
+def _vector(root: zarr.Group, name: str, values: np.ndarray, dimension: str, attributes: dict[str, Any]) -> None:
     array = root.create_array(
-        name, shape=values.shape, dtype=values.dtype, dimension_names=(dimension,), attributes=dict(attributes)
+        name, shape=values.shape, dtype=values.dtype, dimension_names=(dimension,), attributes=attributes
     )
     array[:] = values

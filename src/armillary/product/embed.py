@@ -1,7 +1,6 @@
 """`arm.embed`: pixels of any size in, embeddings with the same place out."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from armillary.models.zoo import load_model
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.sample.batch import Batch
 
-Output = Literal["pooled", "grid"]
 Source = xr.DataArray | Batch | Mapping[str, xr.DataArray] | Mapping[str, Batch]
 Result = xr.DataArray | Tensor | dict[str, "xr.DataArray | Tensor"]
 
@@ -24,7 +22,7 @@ def embed(
     x: Source,
     *,
     model: str | Encoder,
-    output: Output = "pooled",
+    output: str = "pooled",
     overlap: int | None = None,
     tile: int = 512,
     workers: int = 1,
@@ -33,7 +31,8 @@ def embed(
     """Embed a scene, several scenes of one place, or model-level batches.
 
     Args:
-        x: a DataArray (band, y, x) from `arm.open`, of any size and lazy; or sensor name -> DataArray; or a Batch; or Views.
+        x: a DataArray (band, y, x) from `arm.open`, of any size and lazy; or sensor name -> DataArray; or a Batch; or
+            Views.
         model: a name that `arm.load_model` knows, or a model.
         output: "grid" gives one vector per token, "pooled" one per scene (the mean over its chips, each weighted by
             the valid tokens it answers for) or one per item of a Batch.
@@ -61,7 +60,9 @@ def embed(
             tokens = encoder(x)
             return tokens.pooled if output == "pooled" else tokens.grid
     if not isinstance(x, xr.DataArray):
-        raise BadInput(f"arm.embed takes a DataArray, a Batch or a mapping of these, got {type(x).__name__}; see arm.open")
+        raise BadInput(
+            f"arm.embed takes a DataArray, a Batch or a mapping of these, got {type(x).__name__}; see arm.open"
+        )
     plan = plan_of(x, overlap=overlap, tile=tile, workers=workers, batch=batch)
     whole = _pooled(x, encoder, plan) if output == "pooled" else _grid(x, encoder, plan)
     return whole.assign_attrs(facts(x))
@@ -99,8 +100,9 @@ def _pooled(x: xr.DataArray, encoder: Encoder, plan: Plan) -> xr.DataArray:
     return xr.DataArray(vector, dims=("embedding",), name="embedding")
 
 
-def pool(pooled: Float[np.ndarray, "n d"], weight: Float[np.ndarray, "n"]) -> Float[np.ndarray, "d"]:
+def pool(pooled: Float[np.ndarray, "n d"], weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " d"]:
     """One vector of all chips of a scene, each weighted by the valid tokens it answers for."""
     seen = weight > 0
     w = weight[seen].astype(np.float64)
-    return (w @ pooled[seen].astype(np.float64) / w.sum()).astype(np.float32)
+    mean: np.ndarray = w @ pooled[seen].astype(np.float64) / w.sum()
+    return mean.astype(np.float32)

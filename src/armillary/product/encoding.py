@@ -51,16 +51,19 @@ class Encoding:
             return np.clip(values, -HALF_MAX, HALF_MAX).astype(np.float16)
         if self.scale is None:
             return values
-        q = np.clip(np.rint(values / np.array(self.scale, np.float32)), -127, 127)
-        return np.where(np.isfinite(values), q, NODATA).astype(np.int8)
+        q: np.ndarray = np.clip(np.rint(values / np.array(self.scale, np.float32)), -127, 127)
+        q[~np.isfinite(values)] = NODATA
+        return q.astype(np.int8)
 
     def decode(self, stored: np.ndarray) -> Float[np.ndarray, "... d"]:
         """What is stored back to values; NaN where there is none."""
         values = stored.astype(np.float32)
         if self.scale is None:
             return values
-        return np.where(stored == NODATA, np.float32(np.nan), values * np.array(self.scale, np.float32))
+        values = values * np.array(self.scale, np.float32)
+        values[stored == NODATA] = np.nan
+        return values
 
 
-def _scales(peak: Float[np.ndarray, "d"]) -> tuple[float, ...]:
+def _scales(peak: Float[np.ndarray, " d"]) -> tuple[float, ...]:
     return tuple(np.maximum(np.nan_to_num(peak) / 127, np.finfo(np.float32).tiny).astype(np.float32).tolist())

@@ -1,6 +1,7 @@
 """Footprint: where a window lies on Earth, as GeoJSON wants it: degrees, split at the dateline (RFC 7946, 3.1.9)."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import shapely
@@ -16,7 +17,7 @@ SIDE_POINTS = 12
 """Points along each side of an outline, for sides that bend in degrees."""
 _WORLD = shapely.box(-180, -90, 180, 90)
 
-Shape = Polygon | MultiPolygon
+Shape: TypeAlias = Polygon | MultiPolygon
 
 
 def footprint(window: Window) -> Shape:
@@ -56,7 +57,7 @@ def cells(window: Window, rows: slice, cols: slice) -> list[Shape]:
     return [shapely.Polygon(r) if ok else _split(r[:-1]) for r, ok in zip(rings, plain, strict=True)]
 
 
-def degrees(window: Window, row: Float[np.ndarray, "n"], col: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n 2"]:
+def degrees(window: Window, row: Float[np.ndarray, " n"], col: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
     """Longitudes in [-180, 180) and latitudes of points in pixel coordinates."""
     if window.crs is None:
         raise PlaceUnknown("a georeferenced product was asked of pixels without a CRS; give crs= (--crs) when opening")

@@ -83,7 +83,8 @@ class Lattice:
         overlap = full // 4 if overlap_px is None else overlap_px // p
         if overlap_px is not None and (overlap_px % p or not 0 <= overlap < full):
             raise OutOfRange(
-                f"an overlap of {overlap_px} px was asked; {sensor.name} needs a multiple of {p} px from 0 to {(full - 1) * p}"
+                f"an overlap of {overlap_px} px was asked; {sensor.name} needs a multiple of {p} px "
+                f"from 0 to {(full - 1) * p}"
             )
         axes = []
         for size in shape_px:
@@ -122,7 +123,8 @@ class Lattice:
 
     def weights(self, chip: Chip) -> Float[np.ndarray, "h w"]:
         """Share of this chip in each of its tokens."""
-        return self.rows.weights[chip.row][:, None] * self.cols.weights[chip.col][None, :]
+        shares: np.ndarray = self.rows.weights[chip.row][:, None] * self.cols.weights[chip.col][None, :]
+        return shares
 
     def _span(self, axis: Axis, index: int) -> slice:
         start = axis.starts[index] * self.patch_px

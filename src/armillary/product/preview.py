@@ -42,10 +42,10 @@ class Colours:
         explained: share of the sample's variance in each component.
     """
 
-    mean: Float[np.ndarray, "d"]
+    mean: Float[np.ndarray, " d"]
     axes: Float[np.ndarray, "d k"]
-    low: Float[np.ndarray, "k"]
-    high: Float[np.ndarray, "k"]
+    low: Float[np.ndarray, " k"]
+    high: Float[np.ndarray, " k"]
     explained: tuple[float, ...]
 
     @classmethod
@@ -159,7 +159,9 @@ def _scale_bar(axes: Axes, window: Window, drawn_px: int) -> None:
     label = f"{km:g} km" if km >= 1 else f"{km * 1000:g} m"
     length, height = km / km_per_px, axes.get_ylim()[0]
     x, y, thick = 0.03 * drawn_px, height * 0.955, height * 0.012
-    axes.add_patch(Rectangle((x - 0.01 * drawn_px, y - 5.5 * thick), length + 0.02 * drawn_px, 8 * thick, fc="white", alpha=0.82))
+    axes.add_patch(
+        Rectangle((x - 0.01 * drawn_px, y - 5.5 * thick), length + 0.02 * drawn_px, 8 * thick, fc="white", alpha=0.82)
+    )
     axes.add_patch(Rectangle((x, y), length, thick, fc=_INK))
     axes.text(x + length / 2, y - thick, label, ha="center", va="bottom", fontsize=8.5, color=_INK)
 
@@ -181,7 +183,8 @@ def _locator(figure: Figure, window: Window) -> None:
         world.fill(*part.exterior.xy, fc="#d1495b", ec="#d1495b", lw=1.2)
     lon, lat = window.center
     world.plot(lon, lat, marker="o", ms=11, mfc="none", mec="#d1495b", mew=1.4)
-    words = f"{_degree(south, 'S', 'N')} to {_degree(north, 'S', 'N')}, {_degree(west, 'W', 'E')} to {_degree(east, 'W', 'E')}"
+    words = f"{_degree(south, 'S', 'N')} to {_degree(north, 'S', 'N')}, "
+    words += f"{_degree(west, 'W', 'E')} to {_degree(east, 'W', 'E')}"
     world.set_title(f"footprint (0° and 60° lines)\n{words}", fontsize=8.2, color=_INK, loc="left")
 
 

@@ -1,6 +1,7 @@
 """Receipt: everything that decided a product, so that it can be made again and told apart from any other."""
 
 import hashlib
+import math
 import platform
 import sys
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from torch import nn
 
 from armillary import __version__
 from armillary.product.strips import Plan
-from armillary.scene.open import local
+from armillary.scene.hrefs import local
 
 _CHUNK = 2**22
 _LIBRARIES = ("torch", "numpy", "xarray", "rasterio", "pyproj", "zarr", "pyarrow", "pystac")
@@ -97,7 +98,7 @@ def config_of(plan: Plan, model: ModelFacts, inputs: list[dict[str, object]]) ->
         "sensor_sha256": hashlib.sha256(repr(plan.sensor).encode()).hexdigest(),
         "bands": list(plan.sensor.band_names),
         "unit": plan.unit,
-        "days": None if plan.days != plan.days else plan.days,  # noqa: PLR0124 (nan)
+        "days": None if math.isnan(plan.days) else plan.days,
         "crs": None if plan.window.crs is None else str(plan.window.crs),
         "affine": list(plan.window.affine)[:6],
         "shape_px": list(lattice.shape_px),

@@ -4,7 +4,6 @@ The embedding extension is a proposal (v0.0.1, March 2026): its type is "chip", 
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import pystac
 import torch
-from shapely import box, intersection
 from shapely.geometry import mapping
 
 from armillary import __version__
@@ -30,9 +28,14 @@ EXTENSIONS = (
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
     "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json",
 )
+_STRAIGHT = 1e-7
+"""Degrees, about a centimetre: points of an outline that bend it less are left out."""
 MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 MEDIA = {
-    ".embedding.tif": ("image/tiff; application=geotiff; profile=cloud-optimized", "embeddings, one band per dimension"),
+    ".embedding.tif": (
+        "image/tiff; application=geotiff; profile=cloud-optimized",
+        "embeddings, one band per dimension",
+    ),
     ".embedding.zarr": ("application/vnd.zarr; version=3", "embeddings (embedding, y, x)"),
     ".tokens.parquet": ("application/vnd.apache.parquet", "embeddings, one row per token"),
     ".chips.parquet": ("application/vnd.apache.parquet", "pooled embeddings, one row per chip"),
@@ -59,7 +62,7 @@ class Made:
 
 def write_item(folder: Path, made: Made, files: list[Path]) -> Path:
     """The item of these files as <stem>.json in the folder, pointing to the model card beside it."""
-    shape = intersection(footprint(made.plan.window), box(-180, -90, 180, 90))
+    shape = footprint(made.plan.window).simplify(_STRAIGHT)
     item = pystac.Item(
         id=made.stem,
         geometry=json.loads(json.dumps(mapping(shape))),
@@ -148,20 +151,33 @@ def _asset(file: Path, made: Made) -> pystac.Asset:
     if end == ".embedding.tif":
         extra |= {"nodata": NODATA if made.encoding.dtype == "int8" else "nan", "bands": _bands(made)}
         extra["raster:spatial_resolution"] = round(made.plan.token_window.gsd_m, 6)
-    return pystac.Asset(f"./{file.name}", title, media_type=media, roles=["metadata"] if end == "receipt.json" else roles, extra_fields=extra)
+    return pystac.Asset(
+        f"./{file.name}",
+        title,
+        media_type=media,
+        roles=["metadata"] if end == "receipt.json" else roles,
+        extra_fields=extra,
+    )
 
 
 def _bands(made: Made) -> list[dict[str, Any]]:
     scale = made.encoding.scale
     names = [{"name": f"e{i:04d}"} for i in range(made.width)]
-    return names if scale is None else [n | {"raster:scale": s, "raster:offset": 0} for n, s in zip(names, scale, strict=True)]
+    return (
+        names
+        if scale is None
+        else [n | {"raster:scale": s, "raster:offset": 0} for n, s in zip(names, scale, strict=True)]
+    )
 
 
-def _card(made: Made) -> Mapping[str, Any] | dict[str, Any]:
+def _card(made: Made) -> dict[str, Any]:
     plan, model = made.plan, made.model
     h, w = plan.lattice.chip_shape_px
     bands = [
-        {"name": n, **({"eo:center_wavelength": b.center_nm / 1000} if isinstance(b, Spectral) else {"description": b.text})}
+        {
+            "name": n,
+            **({"eo:center_wavelength": b.center_nm / 1000} if isinstance(b, Spectral) else {"description": b.text}),
+        }
         for n, b in zip(plan.sensor.band_names, plan.sensor.bands, strict=True)
     ]
     return {

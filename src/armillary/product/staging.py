@@ -57,7 +57,9 @@ class Staging:
         try:
             self.folder.mkdir(parents=True)
         except OSError as cause:
-            raise OutputRefused(f"{self.folder.parent} cannot be written ({cause.strerror}); choose another -o") from cause
+            raise OutputRefused(
+                f"{self.folder.parent} cannot be written ({cause.strerror}); choose another -o"
+            ) from cause
         _write_aside(self.folder / "config.json", json.dumps(config, indent=1))
 
     @property
@@ -80,7 +82,9 @@ class Staging:
         state = f"open-{strip.open.next_batch}.npz"
         aside = self.folder / f".{state}"
         with aside.open("wb") as file:
-            np.savez(file, next_batch=strip.open.next_batch, top=strip.open.top, sums=strip.open.sums, share=strip.open.share)
+            np.savez(
+                file, next_batch=strip.open.next_batch, top=strip.open.top, sums=strip.open.sums, share=strip.open.share
+            )
             _sync(file.fileno())
         aside.replace(self.folder / state)
         record = {"rows": strip.rows.stop, "width": width, "chips": strip.chips.stop, "state": state}
@@ -104,7 +108,7 @@ class Staging:
         """Valid pixels of each token of a crop, 0 to 1."""
         return self._get("share.f32", rows, cols, 1)[:, :, 0]
 
-    def pooled(self) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n"]]:
+    def pooled(self) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
         """Pooled vectors of all chips, and the valid tokens each answers for."""
         vectors = np.fromfile(self.folder / "chips.f32", np.float32).reshape(self.chips, self.width)
         return vectors, np.fromfile(self.folder / "weights.f32", np.float32)
@@ -121,7 +125,7 @@ class Staging:
         with (self.folder / name).open("rb") as file:
             for i, row in enumerate(range(rows.start, rows.stop)):
                 file.seek((row * self.shape[1] + cols.start) * width * _ITEM)
-                file.readinto(block[i].data)  # type: ignore[attr-defined]
+                file.readinto(block[i].data)
         return block
 
 

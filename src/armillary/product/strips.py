@@ -56,8 +56,8 @@ class Encoder(Protocol):
         sensor: Sensor,
         *,
         lonlat: Float[np.ndarray, "b 2"],
-        days: Float[np.ndarray, "b"],
-        gsd_m: Float[np.ndarray, "b"],
+        days: Float[np.ndarray, " b"],
+        gsd_m: Float[np.ndarray, " b"],
         unit: str | None,
     ) -> Batch:
         """Values of a sensor in, a batch normalised as this model was trained out."""
@@ -131,7 +131,7 @@ class Strip:
     share: Float[np.ndarray, "h w"]
     chips: range
     pooled: Float[np.ndarray, "n d"]
-    chip_weight: Float[np.ndarray, "n"]
+    chip_weight: Float[np.ndarray, " n"]
     open: OpenRows | None
 
 
@@ -292,11 +292,11 @@ class _Canvas:
     def __init__(self, lattice: Lattice, start: OpenRows | None) -> None:
         self.lattice = lattice
         self.top = 0 if start is None else start.top
-        self.sums = None if start is None else start.sums
-        self.share = np.zeros((0, lattice.shape[1]), np.float32) if start is None else start.share
+        self.sums = None if start is None else start.sums.copy()
+        self.share = np.zeros((0, lattice.shape[1]), np.float32) if start is None else start.share.copy()
         self.blank: list[slice] = []
         self.first_chip: int | None = None
-        self.pooled: list[Float[np.ndarray, "d"] | None] = []
+        self.pooled: list[Float[np.ndarray, " d"] | None] = []
         self.weight: list[float] = []
 
     @property

@@ -1,7 +1,7 @@
 """Table: embeddings as GeoParquet 1.1, one row per token or per chip, for search and for GIS.
 
-Columns: `id`, `geometry` (WKB in degrees, split at the dateline), `bbox` (covering struct of planar bounds), `datetime`,
-`model`, `valid_share`, `embedding` (fixed-size list; int8 goes with one scale per dimension in the file's metadata).
+Columns: `id`, `geometry` (WKB in degrees, split at the dateline), `bbox` (covering struct of planar bounds),
+`datetime`, `model`, `valid_share`, `embedding` (fixed-size list; the scales of int8 are in the file's metadata).
 """
 
 import json
@@ -39,7 +39,7 @@ class Label:
 class _Rows:
     ids: Sequence[str]
     shapes: Sequence[Shape]
-    share: Float[np.ndarray, "n"]
+    share: Float[np.ndarray, " n"]
     values: Float[np.ndarray, "n d"]
 
 

@@ -9,7 +9,7 @@ comes last, so a folder with a receipt is whole.
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,17 +17,17 @@ from typing import Any, Literal
 
 import rasterio
 import xarray as xr
-from torch import nn
 
-from armillary.errors import BadInput, OutputRefused, PlaceUnknown
+from armillary.errors import ArmillaryError, BadInput, OutputRefused, PlaceUnknown
 from armillary.product import preview, receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB, write_cog
 from armillary.product.cube import CONVENTION, write_zarr
 from armillary.product.encoding import Encoding
 from armillary.product.receipt import ModelFacts
 from armillary.product.staging import Staging, differences
-from armillary.product.strips import Plan, plan_of, strips
+from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.product.table import Label, write_chips, write_tokens
+from armillary.scene.scene import iso
 
 FORMATS = ("cog", "zarr", "geoparquet")
 RECEIPT = "receipt.json"
@@ -72,7 +72,7 @@ class Step:
     files: tuple[Path, ...] = ()
 
 
-def write(array: xr.DataArray, model: nn.Module, order: Order, facts: ModelFacts, **how: int | None) -> Iterator[Step]:
+def write(array: xr.DataArray, model: Encoder, order: Order, facts: ModelFacts, **how: int | None) -> Iterator[Step]:
     """Embed a scene and write its products.
 
     Args:
@@ -90,7 +90,7 @@ def write(array: xr.DataArray, model: nn.Module, order: Order, facts: ModelFacts
     plan = plan_of(array, **how)  # type: ignore[arg-type]
     if plan.window.crs is None:
         raise PlaceUnknown(
-            f"{order.stem} has no CRS and a georeferenced product was asked of it; give crs= (--crs EPSG:...) when opening"
+            f"{order.stem} has no CRS and a georeferenced product was asked of it; open it with crs= (--crs EPSG:...)"
         )
     started, inputs = time.monotonic(), receipt.inputs_of(array)
     config = receipt.config_of(plan, facts, inputs)
@@ -105,11 +105,13 @@ def write(array: xr.DataArray, model: nn.Module, order: Order, facts: ModelFacts
         files = yield from _products(array, plan, staging, order, facts, timings)
         timings["total_s"] = time.monotonic() - started
         report = _receipt(array, plan, order, facts, inputs, config, timings, files)
-    except PermissionError as cause:
-        raise OutputRefused(f"{order.out} cannot be written ({cause.strerror}); choose another -o") from cause
-    aside = order.out / f".{RECEIPT}.part"
-    aside.write_text(json.dumps(report, indent=1), encoding="utf-8")
-    files = (*files, aside.replace(order.out / RECEIPT))
+        aside = order.out / f".{RECEIPT}.part"
+        aside.write_text(json.dumps(report, indent=1), encoding="utf-8")
+        files = (*files, aside.replace(order.out / RECEIPT))
+    except ArmillaryError:
+        raise
+    except OSError as cause:
+        raise OutputRefused(f"{order.out} cannot be written ({cause}); choose another -o or make room") from cause
     shutil.rmtree(staging.folder)
     yield Step("done", files=files)
 
@@ -121,15 +123,17 @@ def _finished(order: Order, config: dict[str, object]) -> tuple[Path, ...]:
         return ()
     kept = json.loads(path.read_text(encoding="utf-8"))
     asked = {**config, "formats": list(order.formats), "dtype": order.dtype, "stem": order.stem}
-    unlike = differences(kept["config"], asked)
+    unlike = differences(kept["config"], json.loads(json.dumps(asked)))
     if unlike:
-        raise OutputRefused(f"{order.out} holds the products of another run ({unlike}); choose another -o, or --overwrite")
+        raise OutputRefused(
+            f"{order.out} holds the products of another run ({unlike}); choose another -o, or --overwrite"
+        )
     return tuple(order.out / name for name in kept["files"] if (order.out / name).exists())
 
 
 def _embed(
     array: xr.DataArray,
-    model: nn.Module,
+    model: Encoder,
     plan: Plan,
     staging: Staging,
     config: dict[str, object],
@@ -141,10 +145,14 @@ def _embed(
     if kept is not None and not order.overwrite:
         unlike = differences(kept, json.loads(json.dumps(config)))
         if unlike:
-            raise OutputRefused(f"the interrupted run in {order.out} is another one ({unlike}); --overwrite begins again")
+            raise OutputRefused(
+                f"the interrupted run in {order.out} is another one ({unlike}); --overwrite begins again"
+            )
         if not order.resume:
             done = f"{staging.rows_done} of {plan.lattice.shape[0]} rows"
-            raise OutputRefused(f"{order.out} holds an interrupted run ({done}); --resume goes on, --overwrite begins again")
+            raise OutputRefused(
+                f"{order.out} holds an interrupted run ({done}); --resume goes on, --overwrite begins again"
+            )
     else:
         staging.begin(config)
     total = plan.lattice.shape[0]
@@ -160,9 +168,9 @@ def _embed(
 
 def _products(
     array: xr.DataArray, plan: Plan, staging: Staging, order: Order, facts: ModelFacts, timings: dict[str, float]
-) -> Iterator[Step]:
+) -> Generator[Step, None, tuple[Path, ...]]:
     """Make each product in the staging folder, then move it out."""
-    encoding, place = Encoding.fit(order.dtype, staging), plan.token_window
+    encoding = Encoding.fit(order.dtype, staging)
     text = array.attrs.get("time")
     when = None if text is None else datetime.fromisoformat(text)
     made = stac.Made(
@@ -269,7 +277,7 @@ def _receipt(
 ) -> dict[str, Any]:
     h, w = plan.lattice.shape_px
     return {
-        "made": stac.iso(stac.now()),
+        "made": iso(stac.now()),
         "inputs": inputs,
         "sources": {str(k): str(v) for k, v in array.attrs.items() if str(k).endswith("_source")},
         "model": {
