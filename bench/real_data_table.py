@@ -40,6 +40,7 @@ ROWS: tuple[Row, ...] = (
     ("s2_l2a_weak/jp2/*.jp2", {}),
     ("s3_olci/S3A_OL_1*.nc", {}),
     ("s3_olci/ppetest*.nc", {}),
+    ("s3_olci/O_L2_0001*.nc", {}),
     ("s5p/Matimba_S5P*.nc", {}),
     ("s5p/delhi_raw_nc4/*_CO_*", {}),
     ("s5p/delhi_raw_nc4/*_NO2_*", {}),
@@ -57,6 +58,8 @@ ROWS: tuple[Row, ...] = (
     ("terramesh_sites/S1RTC/*.tif", {}),
     ("terramesh_sites/S2L1C/*.tif", {}),
     ("terramesh_sites/S2L2A/*.tif", {}),
+    ("treesatai_1sample/*.h5", {"sensor": "s1-grd"}),
+    ("treesatai_1sample/*.h5", {"sensor": "s2-l2a"}),
     ("worldcereal_cubes/tervuren.nc", {"sensor": "s1-grd"}),
     ("worldcereal_cubes/tervuren.nc", {"sensor": "s2-l2a"}),
     ("worldcereal_cubes/tervuren.nc", {"sensor": "dem"}),
@@ -69,6 +72,12 @@ ROWS: tuple[Row, ...] = (
 )
 """Pattern under FOLDER -> facts that the file cannot know."""
 
+INTRODUCTION = """# Real scenes and what becomes of them
+
+Printed by `python bench/real_data_table.py FOLDER`; each fact is marked read, given, assumed or unknown. The three
+numbers are those of the first file of a kind.
+"""
+
 LARGEST_PX = 4_000_000
 HEAD = ("files", "n", "told", "sensor", "bands", "5 % / median / 95 %", "CRS", "time", "scaling", "offset")
 
@@ -76,6 +85,7 @@ HEAD = ("files", "n", "told", "sensor", "bands", "5 % / median / 95 %", "CRS", "
 def main(root: Path) -> None:
     """Print the table; a kind that does not open is a row that says why."""
     warnings.simplefilter("ignore", UserWarning)
+    print(INTRODUCTION)
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
     for pattern, facts in ROWS:
         files = sorted(root.glob(pattern))

@@ -15,7 +15,7 @@ import xarray as xr
 from armillary.earth.card import find_sensor
 from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput, SceneNotFound, SceneUnreadable
-from armillary.scene import cube, folder, olci, raster, s1, s5p, safe, stac, zarr
+from armillary.scene import cube, folder, olci, raster, s1, s5p, safe, stac, treesatai, zarr
 from armillary.scene.crop import Span, cropped
 from armillary.scene.hrefs import gdal_name, is_remote, local
 from armillary.scene.request import Request
@@ -35,7 +35,7 @@ class Reader(Protocol):
         """The scene, lazily."""
 
 
-READERS: tuple[Reader, ...] = (folder, safe, zarr, s1, olci, s5p, stac, cube, raster)
+READERS: tuple[Reader, ...] = (folder, safe, zarr, s1, olci, s5p, stac, cube, treesatai, raster)
 """Most particular first: products with metadata, then folders, then single rasters."""
 
 
