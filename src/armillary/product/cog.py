@@ -126,7 +126,7 @@ def _halve(pair: Float[np.ndarray, "2 w d"]) -> Float[np.ndarray, "v d"]:
 
 
 def _nodata(encoding: Encoding) -> float:
-    return NODATA if encoding.dtype == "int8" else float("nan")
+    return float(NODATA) if encoding.dtype == "int8" else float("nan")
 
 
 def _vrt(

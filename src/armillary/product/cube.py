@@ -4,6 +4,7 @@ Attributes follow the geoemb Zarr convention (v1) and GeoZarr's `proj:` and `spa
 there too, so that xarray with rioxarray finds the place.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ def write_zarr(
         _vector(
             root, "scale", np.array(encoding.scale, np.float32), "embedding", {"long_name": "value = stored * scale"}
         )
+    with warnings.catch_warnings():  # readers look for consolidated metadata, whatever the specification says of it
+        warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
+        zarr.consolidate_metadata(str(path))
     return path
 
 

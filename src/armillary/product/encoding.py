@@ -48,7 +48,8 @@ class Encoding:
     def encode(self, values: Float[np.ndarray, "... d"]) -> np.ndarray:
         """Values to what is stored, embeddings along the last axis."""
         if self.dtype == "float16":
-            return np.clip(values, -HALF_MAX, HALF_MAX).astype(np.float16)
+            half: np.ndarray = np.clip(values, -HALF_MAX, HALF_MAX)
+            return half.astype(np.float16)
         if self.scale is None:
             return values
         q: np.ndarray = np.clip(np.rint(values / np.array(self.scale, np.float32)), -127, 127)

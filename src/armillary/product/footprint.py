@@ -80,4 +80,5 @@ def _split(ring: Float[np.ndarray, "n 2"]) -> Shape:
     whole = shapely.make_valid(Polygon(points))
     parts = [translate(whole, 360 * turn).intersection(_WORLD) for turn in (-2, -1, 0, 1, 2)]
     flat = [p for part in parts for p in getattr(part, "geoms", [part]) if isinstance(p, Polygon) and p.area > 0]
-    return flat[0] if len(flat) == 1 else MultiPolygon(flat)
+    joined = shapely.union_all(flat)
+    return joined if isinstance(joined, Polygon) else MultiPolygon(joined)

@@ -24,6 +24,7 @@ from armillary.product.staging import Staging
 
 ROW_GROUP_BYTES = 16 * 2**20
 """Embeddings of one row group, in float32."""
+_ALL_LONGITUDES = 359.9
 _ARROW = {"float32": pa.float32(), "float16": pa.float16(), "int8": pa.int8()}
 
 
@@ -58,7 +59,7 @@ def write_tokens(staging: Staging, encoding: Encoding, window: Window, path: Pat
             values = staging.read(rows, cols).reshape(-1, d)[seen]
             yield _Rows(ids, [shapes[i] for i in seen], share[seen], values)
 
-    return _write(groups(), encoding, d, path, label)
+    return _write(groups(), encoding, path, _schema(encoding, d, footprint(window)), label)
 
 
 def write_chips(
@@ -77,27 +78,22 @@ def write_chips(
             shapes = [footprint(windows[i]) for i in seen]
             yield _Rows([f"c{i}" for i in seen], shapes, weight[seen] / tokens_per_chip, pooled[seen])
 
-    return _write(groups(), encoding.refit(pooled), staging.width, path, label)
+    fitted = encoding.refit(pooled)
+    outline = shapely.union_all([footprint(w) for w in windows])
+    return _write(groups(), fitted, path, _schema(fitted, staging.width, outline), label)
 
 
-def _write(groups: Iterator[_Rows], encoding: Encoding, width: int, path: Path, label: Label) -> Path:
-    schema = _schema(encoding, width)
-    kinds: set[str] = set()
-    box = [np.inf, np.inf, -np.inf, -np.inf]
+def _write(groups: Iterator[_Rows], encoding: Encoding, path: Path, schema: pa.Schema, label: Label) -> Path:
     aside = path.with_name(f".{path.name}.part")
     with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
         for group in groups:
             if not group.ids:
                 continue
-            kinds |= {s.geom_type for s in group.shapes}
-            bounds = shapely.bounds(np.array(group.shapes))
-            box = [*np.minimum(box[:2], bounds[:, :2].min(0)), *np.maximum(box[2:], bounds[:, 2:].max(0))]
-            writer.write_table(_table(group, bounds, encoding, schema, label))
-        writer.add_key_value_metadata({"geo": json.dumps(_geo(sorted(kinds), [float(v) for v in box]))})
+            writer.write_table(_table(group, encoding, schema, label))
     return aside.replace(path)
 
 
-def _schema(encoding: Encoding, width: int) -> pa.Schema:
+def _schema(encoding: Encoding, width: int, outline: Shape) -> pa.Schema:
     corner = [pa.field(n, pa.float64(), nullable=False) for n in ("xmin", "ymin", "xmax", "ymax")]
     about = {"dtype": encoding.dtype, "dimensions": width, "scale": encoding.scale}
     return pa.schema(
@@ -110,14 +106,12 @@ def _schema(encoding: Encoding, width: int) -> pa.Schema:
             pa.field("valid_share", pa.float32(), nullable=False),
             pa.field("embedding", pa.list_(_ARROW[encoding.dtype], width), nullable=False),
         ],
-        metadata={"armillary": json.dumps(about)},
+        metadata={"armillary": json.dumps(about), "geo": json.dumps(_geo(outline))},
     )
 
 
-def _table(
-    group: _Rows, bounds: Float[np.ndarray, "n 4"], encoding: Encoding, schema: pa.Schema, label: Label
-) -> pa.Table:
-    n = len(group.ids)
+def _table(group: _Rows, encoding: Encoding, schema: pa.Schema, label: Label) -> pa.Table:
+    n, bounds = len(group.ids), shapely.bounds(np.array(group.shapes))
     stored = np.ascontiguousarray(encoding.encode(group.values)).ravel()
     kind = schema.field("embedding").type
     columns = [
@@ -132,15 +126,17 @@ def _table(
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _geo(kinds: list[str], box: list[float]) -> dict[str, object]:
-    """The `geo` metadata of GeoParquet 1.1.0."""
+def _geo(outline: Shape) -> dict[str, object]:
+    """The `geo` metadata of GeoParquet 1.1.0. Only where all longitudes occur can a row be split at the dateline."""
+    west, south, east, north = outline.bounds
+    kinds = ["MultiPolygon", "Polygon"] if east - west > _ALL_LONGITUDES else ["Polygon"]
     covering = {"bbox": {n: ["bbox", n] for n in ("xmin", "ymin", "xmax", "ymax")}}
     column = {
         "encoding": "WKB",
         "geometry_types": kinds,
         "crs": CRS("EPSG:4326").to_json_dict(),
         "edges": "planar",
-        "bbox": box,
+        "bbox": [west, south, east, north],
         "covering": covering,
     }
     return {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
