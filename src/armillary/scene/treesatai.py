@@ -1,4 +1,4 @@
-"""TreeSatAI time series: one HDF5 file per 60 m plot, `sen-2-data` (t, 10, 6, 6), `sen-1-asc-data` (t, 2, 6, 6) and `des`.
+"""TreeSatAI time series: one HDF5 file per 60 m plot: `sen-2-data` (t, 10, 6, 6), `sen-1-asc-data`, `sen-1-des-data`.
 
 Product names beside the data give time and processing baseline of each step. Sentinel-2 is L2A counts in the order of
 `S2_BANDS`, Sentinel-1 linear power, VV before VH; ascending and descending passes are one series in time order. The
