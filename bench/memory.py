@@ -30,6 +30,7 @@ CROP = Path(armillary.__file__).parent / "data" / "demo" / "s2_l2a_serengeti.tif
 
 
 def main() -> None:
+    """Print the table, or measure one scene for it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=[1024, 2048, 4096])
     parser.add_argument("--width", type=int, default=192)

@@ -1,8 +1,12 @@
 """Preview: pictures of scenes and of embeddings, for people. Nothing here is measured from; everything is looked at."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 import xarray as xr
@@ -10,6 +14,7 @@ from jaxtyping import Float, UInt8
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -26,7 +31,11 @@ PCA_TOKENS = 20_000
 TRUE_COLOUR = (("B04", "B03", "B02"), ("Oa08", "Oa06", "Oa04"))
 """Red, green, blue of the sensors that see them."""
 _READ_ROWS = 256
+_EARTH = LinearSegmentedColormap.from_list("earth", colormaps["gist_earth"](np.linspace(0.3, 0.93, 64)))
+"""Tints of height without the blue of the sea."""
 _PAPER, _INK, _DIM = "#ffffff", "#16202c", "#5b6b7c"
+_WRAP = 42
+"""Letters in a line of the legend."""
 _NICE = (1.0, 2.0, 5.0)
 
 
@@ -143,11 +152,21 @@ def quicklook(
     if window.crs is not None:
         _scale_bar(axes, window, w)
         _locator(figure, window)
-    text = "\n".join(f"{name}\n   {value}" for name, value in legend.items())
-    side.text(0, 0.55 if window.crs is not None else 1.0, text, va="top", fontsize=8.2, color=_INK, linespacing=1.45)
+    _legend(side, legend, inch=1 / (0.86 * float(figure.get_figheight())), top=0.66 if window.crs is not None else 1.0)
     aside = path.with_name(f".{path.name}.part")
     figure.savefig(aside, format="png", facecolor=_PAPER, metadata={"Software": "armillary"})
     return aside.replace(path)
+
+
+def _legend(side: Axes, legend: Mapping[str, str], *, inch: float, top: float) -> None:
+    """Names in grey, each with its text below, wrapped."""
+    side.set_ylim(0, 1)
+    line = 0.175 * inch
+    for name, value in legend.items():
+        side.text(0, top, name, va="top", fontsize=7.6, color=_DIM)
+        lines = wrap(value, _WRAP) or [""]
+        side.text(0, top - line, "\n".join(lines), va="top", fontsize=8.6, color=_INK, linespacing=1.4)
+        top -= line * (1.6 + len(lines))
 
 
 def _scale_bar(axes: Axes, window: Window, drawn_px: int) -> None:
@@ -173,11 +192,11 @@ def _locator(figure: Figure, window: Window) -> None:
     world = figure.add_axes((0.72, 0.66, 0.26, 0.24))
     world.set_xlim(-180, 180)
     world.set_ylim(-90, 90)
+    for ring in _land():
+        world.fill(*zip(*ring, strict=True), fc="#cfd6dd", ec="none")
     world.set_xticks(range(-120, 180, 60), [])
     world.set_yticks((-60, -30, 0, 30, 60), [])
     world.grid(color="#c5cdd6", linewidth=0.6)
-    world.axhline(0, color=_DIM, linewidth=0.8)
-    world.axvline(0, color=_DIM, linewidth=0.8)
     world.tick_params(length=0)
     for part in getattr(shape, "geoms", [shape]):
         world.fill(*part.exterior.xy, fc="#d1495b", ec="#d1495b", lw=1.2)
@@ -185,7 +204,14 @@ def _locator(figure: Figure, window: Window) -> None:
     world.plot(lon, lat, marker="o", ms=11, mfc="none", mec="#d1495b", mew=1.4)
     words = f"{_degree(south, 'S', 'N')} to {_degree(north, 'S', 'N')}, "
     words += f"{_degree(west, 'W', 'E')} to {_degree(east, 'W', 'E')}"
-    world.set_title(f"footprint (0° and 60° lines)\n{words}", fontsize=8.2, color=_INK, loc="left")
+    world.set_title(f"footprint\n{words}", fontsize=8.2, color=_INK, loc="left")
+
+
+@cache
+def _land() -> list[list[tuple[float, float]]]:
+    """Outlines of the continents in degrees, coarse: Natural Earth 1:110m, public domain."""
+    text = files("armillary.data").joinpath("land.json").read_text(encoding="utf-8")
+    return [[(float(x), float(y)) for x, y in ring] for ring in json.loads(text)["rings"]]
 
 
 def _degree(value: float, below: str, above: str) -> str:
@@ -229,24 +255,34 @@ def _stretch(values: Float[np.ndarray, "3 h w"]) -> UInt8[np.ndarray, "h w 4"]:
     return _rgba((np.nan_to_num(values) - low) / np.maximum(high - low, 1e-12), seen)
 
 
-def _tint(values: Float[np.ndarray, "h w"], colours: str) -> UInt8[np.ndarray, "h w 4"]:
+def _tint(values: Float[np.ndarray, "h w"], colours: str | Colormap) -> UInt8[np.ndarray, "h w 4"]:
     grey = _stretch(np.repeat(values[None], 3, axis=0))
-    painted = (colormaps[colours](grey[:, :, 0])[:, :, :3] * 255).round().astype(np.uint8)
+    scale = colormaps[colours] if isinstance(colours, str) else colours
+    painted = (scale(grey[:, :, 0])[:, :, :3] * 255).round().astype(np.uint8)
     return np.dstack([painted, grey[:, :, 3]])
 
 
 def _relief(height: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 4"]:
     """Light from the north-west at 45 degrees, exaggerated to suit the scene, over tints of height."""
-    tint = _tint(height, "gist_earth")
+    tint = _tint(height, _EARTH)
     seen = np.isfinite(height)
     if min(height.shape) < 2 or not seen.any():
         return tint
     filled = np.where(seen, height, np.nanmean(height))
-    dy, dx = np.gradient(filled)
-    steep = 1 / max(float(np.percentile(np.hypot(dx, dy), 90)), 1e-6)
+    dy, dx = np.gradient(_blurred(filled))
+    steep = 1 / max(float(np.percentile(np.hypot(dx, dy), 95)), 1e-6)
     light = (1 + steep * (dx + dy) / 2) / np.sqrt(1 + steep**2 * (dx**2 + dy**2))
     shade = np.clip(0.35 + 0.65 * light, 0, 1.15)[:, :, None]
     return np.dstack([np.clip(tint[:, :, :3] * shade, 0, 255).astype(np.uint8), tint[:, :, 3]])
+
+
+def _blurred(height: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """Means over 3 x 3 pixels, twice: heights are often whole metres, whose steps would look like terraces."""
+    for _ in range(2):
+        around = np.pad(height, 1, mode="edge")
+        h, w = height.shape
+        height = np.mean([around[i : i + h, j : j + w] for i in range(3) for j in range(3)], axis=0)
+    return height
 
 
 def _rgba(values: Float[np.ndarray, "3 h w"], seen: np.ndarray) -> UInt8[np.ndarray, "h w 4"]:

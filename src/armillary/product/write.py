@@ -238,7 +238,7 @@ def _quicklook(array: xr.DataArray, staging: Staging, made: stac.Made) -> tuple[
     h, w = plan.lattice.shape
     about = {
         "model": made.model.name + (" (random weights)" if made.model.weights == "random" else ""),
-        "colours": f"red, green, blue = principal\n   components 1, 2, 3\n   ({share} of the variance)",
+        "colours": f"red, green, blue = principal components 1, 2, 3 ({share} of the variance)",
         "map": f"{h} x {w} tokens of {plan.lattice.patch_px} px, {made.width} numbers each",
     }
     scene = {
