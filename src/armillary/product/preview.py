@@ -30,6 +30,8 @@ PCA_TOKENS = 20_000
 """Tokens, evenly spread, that a PCA is fitted on."""
 TRUE_COLOUR = (("B04", "B03", "B02"), ("Oa08", "Oa06", "Oa04"))
 """Red, green, blue of the sensors that see them."""
+_RADAR_DB = ((-22.0, -2.0), (-28.0, -8.0), (3.0, 14.0))
+"""Dark to full of VV, VH and VV - VH in dB: land in yellow and green, water in blue and black."""
 _READ_ROWS = 256
 _EARTH = LinearSegmentedColormap.from_list("earth", colormaps["gist_earth"](np.linspace(0.3, 0.93, 64)))
 """Tints of height without the blue of the sea."""
@@ -116,7 +118,9 @@ def rgb(array: xr.DataArray) -> UInt8[np.ndarray, "h w 4"]:
             return _optical(_small(array, names), sensor)
     if {"VV", "VH"} <= set(sensor.band_names):
         vv, vh = _small(array, ("VV", "VH"))
-        return _stretch(np.stack([vv, vh, vv - vh]))
+        parts = zip((vv, vh, vv - vh), _RADAR_DB, strict=True)
+        seen = np.isfinite(vv) & np.isfinite(vh)
+        return _rgba(np.stack([(np.nan_to_num(v) - low) / (high - low) for v, (low, high) in parts]), seen)
     first = _small(array, (sensor.band_names[0],))
     if sensor.unit == "m":
         return _relief(first[0])
@@ -239,11 +243,15 @@ def _mean(values: Float[np.ndarray, "c h w"], k: int) -> Float[np.ndarray, "c v 
 
 
 def _optical(values: Float[np.ndarray, "3 h w"], sensor: Sensor) -> UInt8[np.ndarray, "h w 4"]:
-    """Brightness from 0 to the 98 % value of all three bands together (0.18 to 0.45 for reflectance), gamma 1/1.5."""
-    top = float(np.nanpercentile(values, 98)) if np.isfinite(values).any() else 1.0
-    top = float(np.clip(top, 0.18, 0.45)) if sensor.unit == "reflectance" else max(top, 1e-12)
+    """From each band's 1 % value, which is haze, to the 98 % value of all three; gamma 1.5."""
     seen = np.isfinite(values).all(axis=0)
-    return _rgba(np.clip(np.nan_to_num(values) / top, 0, 1) ** (1 / 1.5), seen)
+    if not seen.any():
+        return _rgba(np.zeros_like(values), seen)
+    haze = np.maximum(np.percentile(values[:, seen], 1, axis=1) * 0.9, 0)[:, None, None]
+    top = float(np.percentile(values[:, seen], 98))
+    top = float(np.clip(top, 0.18, 0.45)) if sensor.unit == "reflectance" else top
+    span = np.maximum(top - haze, 1e-12)
+    return _rgba(np.clip((np.nan_to_num(values) - haze) / span, 0, 1) ** (1 / 1.5), seen)
 
 
 def _stretch(values: Float[np.ndarray, "3 h w"]) -> UInt8[np.ndarray, "h w 4"]:

@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import pytest
+import rasterio
+import torch
+
+import armillary
+from armillary.cli.app import main
+from armillary.cli.embed import stem_of
+
+DEMO = Path(armillary.__file__).parent / "data" / "demo"
+SMALL = ["--model", "copernicus-fm-small", "--weights", "none"]
+
+
+def run(*arguments: object) -> int:
+    try:
+        main([str(a) for a in arguments])
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("embed") / "out"
+    assert run("embed", DEMO / "s1_rtc_serengeti.tif", "-o", folder, *SMALL, "--format", "cog", "--dtype", "int8") == 0
+    return folder
+
+
+def test_embed_writes_a_folder_of_products(out: Path) -> None:
+    with rasterio.open(out / "s1_rtc_serengeti.embedding.tif") as file:
+        assert (file.count, file.height, file.width) == (384, 14, 14)
+        assert file.dtypes[0] == "int8"
+    receipt = json.loads((out / "receipt.json").read_text())
+    assert receipt["config"]["sensor"] == "s1-rtc"
+    assert receipt["model"]["weights"] == "random"
+
+
+def test_a_second_embed_says_that_it_is_finished(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("embed", DEMO / "s1_rtc_serengeti.tif", "-o", out, *SMALL, "--format", "cog", "--dtype", "int8")
+    assert run(*arguments) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert run(*arguments, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["stage"] == "nothing to do"
+
+
+def test_bad_input_leaves_with_2_and_one_sentence(
+    out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("embed", DEMO / "s1_rtc_serengeti.tif", "-o", out, *SMALL) == 2
+    assert "another run" in capsys.readouterr().err
+    assert run("embed", DEMO / "s1_rtc_serengeti.tif", "-o", tmp_path, *SMALL, "--format", "shp") == 2
+    assert "known are cog, zarr, geoparquet" in capsys.readouterr().err
+    (tmp_path / "not.tif").write_text("this is text")
+    assert run("embed", tmp_path / "not.tif", "-o", tmp_path / "o", *SMALL) == 2
+    assert run("embed", tmp_path / "nowhere.tif", "-o", tmp_path / "o", *SMALL) == 2
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "stem"),
+    [("/a/b/S2A_X.SAFE/", "S2A_X"), ("x.SAFE.zip", "x"), ("größe.tif", "größe"), ("https://h/p/item.json", "item")],
+)
+def test_products_are_called_by_the_name_of_the_scene(file: str, stem: str) -> None:
+    assert stem_of(file) == stem
