@@ -25,7 +25,7 @@ def test_help_lists_every_verb_without_loading_any() -> None:
 def test_every_verb_explains_itself_with_an_example(verb: str) -> None:
     done = armillary(verb, "--help")
     assert done.returncode == 0
-    assert f"armillary {verb}" in done.stdout
+    assert f"Example: armillary {verb}" in " ".join(done.stdout.split())
 
 
 def test_an_unknown_verb_ends_with_code_two() -> None:

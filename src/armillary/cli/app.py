@@ -15,13 +15,16 @@ from armillary import __version__
 from armillary.errors import ArmillaryError
 
 VERBS = {
-    "demo": "Embed one scene of each sensor and write a report. Needs no network.",
-    "info": "Print what a model will see of a file: sensor, bands, units, place, time.",
-    "open": "Read a scene of any layout and write it as one GeoTIFF in physical units.",
-    "embed": "Turn a scene into a georeferenced map of embeddings.",
-    "doctor": "Say what this installation can do on this machine.",
+    "demo": ("Embed one scene of each sensor and write a report. Needs no network.", "demo -o demo-output"),
+    "info": ("Print what a model will see of a file: sensor, bands, units, place, time.", "info scene.tif"),
+    "open": ("Read a scene of any layout and write it as one GeoTIFF in physical units.", "open S3A.SEN3 -o olci.tif"),
+    "embed": (
+        "Turn a scene into a georeferenced map of embeddings.",
+        "embed S2A.SAFE -o out --model copernicus-fm-base --weights CopernicusFM_ViT_base_varlang_e100.pth",
+    ),
+    "doctor": ("Say what this installation can do on this machine.", "doctor --json"),
 }
-"""Verb -> the line that `armillary --help` shows. The function is armillary.cli.<verb>:<verb>."""
+"""Verb -> the line that `armillary --help` shows, and an example. The function is armillary.cli.<verb>:<verb>."""
 
 app = App(
     name="armillary",
@@ -29,8 +32,8 @@ app = App(
     version=__version__,
     help_format="plaintext",
 )
-for verb, line in VERBS.items():
-    app.command(f"armillary.cli.{verb}:{verb}", name=verb, help=line)
+for verb, (line, example) in VERBS.items():
+    app.command(f"armillary.cli.{verb}:{verb}", name=verb, help=f"{line}\n\nExample: armillary {example}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
