@@ -8,7 +8,6 @@ process of its own whose peak resident memory the kernel reports.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -88,8 +87,9 @@ def measure(scene: Path, out: Path, width: int, formats: str) -> dict[str, float
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Peak resident memory of this program so far (Linux); getrusage would count the process it was forked from."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 if __name__ == "__main__":

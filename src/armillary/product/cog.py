@@ -44,7 +44,8 @@ def write_cog(staging: Staging, encoding: Encoding, window: Window, path: Path, 
     work = path.with_name(f".{path.name}.work")
     work.mkdir(exist_ok=True)
     block = block_px(staging.width)
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB, GDAL_NUM_THREADS="1"):
+    # GDAL writes blocks of 64 px but warns below 128, which would be 50 MB each with 768 bands
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB, GDAL_NUM_THREADS="1", GDAL_VALIDATE_CREATION_OPTIONS="NO"):
         levels = [_level(staging.read, staging.shape, staging.width, encoding, work / "0.tif", block)]
         while max(levels[-1][1]) > (SMALLEST_OVERVIEW if len(levels) == 1 else block):
             source, shape = levels[-1]
