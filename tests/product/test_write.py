@@ -15,7 +15,7 @@ import rasterio
 import xarray as xr
 
 import armillary as arm
-from armillary.errors import BadInput, OutputRefused, PlaceUnknown
+from armillary.errors import BadInput, EmptyScene, OutputRefused, PlaceUnknown
 from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig, random_model
 from armillary.product.receipt import ModelFacts, file_sha256
 from armillary.product.write import Order, Step, write
@@ -243,6 +243,14 @@ def test_a_scene_without_crs_makes_no_georeferenced_product(
     with pytest.raises(PlaceUnknown, match="crs="):
         run(make_scene((64, 64), crs=None), tiny, Order(tmp_path, "s"))
     assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_scene_leaves_nothing_behind(make_scene: MakeScene, tiny: CopernicusFM, tmp_path: Path) -> None:
+    scene = make_scene((64, 64))
+    scene[:] = np.nan
+    with pytest.raises(EmptyScene):
+        run(scene, tiny, Order(tmp_path / "out", "s"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_output_that_cannot_be_a_folder_is_refused(scene: xr.DataArray, tiny: CopernicusFM, tmp_path: Path) -> None:

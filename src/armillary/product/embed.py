@@ -10,6 +10,8 @@ from torch import Tensor
 
 from armillary.earth.window import Window
 from armillary.errors import BadInput
+from armillary.models.copernicus_fm import CopernicusFM
+from armillary.models.precision import Precision, cast
 from armillary.models.zoo import load_model
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.sample.batch import Batch
@@ -27,6 +29,7 @@ def embed(
     tile: int = 512,
     workers: int = 1,
     batch: int = 8,
+    precision: Precision | None = None,
 ) -> Result:
     """Embed a scene, several scenes of one place, or model-level batches.
 
@@ -40,6 +43,8 @@ def embed(
         tile: widest read in pixels; never changes a value.
         workers: threads that read ahead; never changes a value.
         batch: chips that go through the model at once.
+        precision: "float32", "bfloat16" or "auto", see `armillary.models.precision`; None: that of the model, which is
+            float32 for a name.
 
     Returns:
         A DataArray (embedding, y, x) or (embedding,) with the CRS, transform and attributes of x; a Tensor for a
@@ -49,7 +54,7 @@ def embed(
         EmptyScene: not one valid pixel.
         BadInput: x or output is something else.
     """
-    encoder: Encoder = load_model(model) if isinstance(model, str) else model
+    encoder: Encoder = _encoder(model, precision)
     if output not in ("pooled", "grid"):
         raise BadInput(f"output={output!r} was asked; it is 'pooled' or 'grid'")
     if isinstance(x, Mapping):
@@ -66,6 +71,15 @@ def embed(
     plan = plan_of(x, overlap=overlap, tile=tile, workers=workers, batch=batch)
     whole = _pooled(x, encoder, plan) if output == "pooled" else _grid(x, encoder, plan)
     return whole.assign_attrs(facts(x))
+
+
+def _encoder(model: str | Encoder, precision: Precision | None) -> Encoder:
+    network = load_model(model) if isinstance(model, str) else model
+    if precision is None:
+        return network
+    if not isinstance(network, CopernicusFM):
+        raise BadInput(f"precision={precision!r} was asked of {type(network).__name__}, which has none; leave it out")
+    return cast(network, precision)
 
 
 def facts(array: xr.DataArray) -> dict[str, object]:

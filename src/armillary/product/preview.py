@@ -26,7 +26,7 @@ from armillary.sample.sample import sensor_of
 
 LONGEST_PX = 1024
 """Longest side of a picture in pixels; larger scenes are averaged down."""
-PCA_TOKENS = 20_000
+PCA_TOKENS = 5_000
 """Tokens, evenly spread, that a PCA is fitted on."""
 TRUE_COLOUR = (("B04", "B03", "B02"), ("Oa08", "Oa06", "Oa04"))
 """Red, green, blue of the sensors that see them."""

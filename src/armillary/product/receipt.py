@@ -14,6 +14,7 @@ import xarray as xr
 from torch import nn
 
 from armillary import __version__
+from armillary.models.precision import precision_of
 from armillary.product.strips import Plan
 from armillary.scene.hrefs import local
 
@@ -31,6 +32,7 @@ class ModelFacts:
         weights: where they came from, "random", or "given" for a model that was handed over.
         sha256: of all tensors, names and values.
         parameters: how many numbers.
+        precision: in which the model multiplies.
     """
 
     name: str
@@ -38,12 +40,14 @@ class ModelFacts:
     weights: str
     sha256: str
     parameters: int
+    precision: str = "float32"
 
     @classmethod
     def of(cls, model: nn.Module, name: str | None = None, weights: str = "given") -> "ModelFacts":
         """From a model in memory."""
         kind = type(model).__name__
-        return cls(name or kind, kind, weights, weights_sha256(model), sum(p.numel() for p in model.parameters()))
+        n = sum(p.numel() for p in model.parameters())
+        return cls(name or kind, kind, weights, weights_sha256(model), n, precision_of(model))
 
 
 def weights_sha256(model: nn.Module) -> str:
@@ -94,6 +98,7 @@ def config_of(plan: Plan, model: ModelFacts, inputs: list[dict[str, object]]) ->
         "inputs_sha256": [i["sha256"] for i in inputs],
         "model": model.name,
         "weights_sha256": model.sha256,
+        "precision": model.precision,
         "sensor": plan.sensor.name,
         "sensor_sha256": hashlib.sha256(repr(plan.sensor).encode()).hexdigest(),
         "bands": list(plan.sensor.band_names),

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
-from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange
+from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange, PlaceUnknown
 from armillary.product.lattice import Chip, Lattice
 from armillary.sample.batch import Batch
 from armillary.sample.sample import EPOCH, sensor_of, window_of
@@ -265,7 +265,7 @@ def _known(window: Window, chip: Chip) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     try:
         return *place.center, place.gsd_m
-    except OutOfRange:
+    except (OutOfRange, PlaceUnknown):  # beyond the domain of the CRS, or a local one
         return np.nan, np.nan, np.nan
 
 
@@ -371,10 +371,11 @@ class _Canvas:
 
 
 def _warn_of_gsd(sensor: Sensor, window: Window) -> None:
-    if window.crs is None:
+    try:
+        gsd_m = window.gsd_m
+    except (OutOfRange, PlaceUnknown):
         return
-    gsd_m = window.gsd_m
-    if abs(gsd_m / sensor.gsd_m - 1) > GSD_TOLERANCE:
+    if abs(gsd_m / sensor.gsd_m - 1) > GSD_TOLERANCE:  # never where it is nan
         warnings.warn(
             f"pixels are {gsd_m:.4g} m here, {sensor.name} is usually {sensor.gsd_m:g} m; the model is told the true "
             "area, resample the scene if the embeddings look off",

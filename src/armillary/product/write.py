@@ -18,7 +18,7 @@ from typing import Any, Literal
 import rasterio
 import xarray as xr
 
-from armillary.errors import ArmillaryError, BadInput, OutputRefused, PlaceUnknown
+from armillary.errors import ArmillaryError, BadInput, EmptyScene, OutputRefused, PlaceUnknown
 from armillary.product import preview, receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB, write_cog
 from armillary.product.cube import CONVENTION, write_zarr
@@ -108,6 +108,11 @@ def write(array: xr.DataArray, model: Encoder, order: Order, facts: ModelFacts, 
         aside = order.out / f".{RECEIPT}.part"
         aside.write_text(json.dumps(report, indent=1), encoding="utf-8")
         files = (*files, aside.replace(order.out / RECEIPT))
+    except EmptyScene:
+        shutil.rmtree(staging.folder)
+        if not any(order.out.iterdir()):
+            order.out.rmdir()
+        raise
     except ArmillaryError:
         raise
     except OSError as cause:
@@ -142,7 +147,7 @@ def _embed(
 ) -> Iterator[Step]:
     """Fill the staging, from where it stands."""
     kept, started = staging.config, time.monotonic()
-    if kept is not None and not order.overwrite:
+    if kept is not None and staging.rows_done and not order.overwrite:
         unlike = differences(kept, json.loads(json.dumps(config)))
         if unlike:
             raise OutputRefused(
