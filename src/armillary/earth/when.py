@@ -31,10 +31,27 @@ def parse_time(text: str) -> datetime:
         >>> parse_time("S2A_MSIL2A_20220706T085611_N0400_R007_T33NZA_20220706T153419").isoformat()
         '2022-07-06T08:56:11+00:00'
     """
-    found = _iso(text.strip()) or find_time(text)
+    found = parse_iso(text) or find_time(text)
     if found is None:
         raise BadInput(f"no date was found in {text!r}; write it as ISO 8601, for example 2022-07-06T08:56:11Z")
     return found
+
+
+def parse_iso(text: str) -> datetime | None:
+    """A time from text that is ISO 8601 and nothing else, None for any other; without an offset it is UTC.
+
+    Example:
+        >>> parse_iso("2022-07-06T10:56:11.024000123+02:00").isoformat(), parse_iso("a 2022-07-06")
+        ('2022-07-06T08:56:11.024000+00:00', None)
+    """
+    plain = re.sub(r"^UTC=", "", text.strip()).upper()
+    plain = re.sub(r"([.,]\d{6})\d+", r"\1", plain)
+    if re.match(r"\d{4}-\d{2}-\d{2}", plain) is None and re.fullmatch(r"\d{8}(T\d{6}(\.\d+)?Z?)?", plain) is None:
+        return None
+    try:
+        return as_utc(datetime.fromisoformat(plain))
+    except ValueError:
+        return None
 
 
 def find_time(name: str) -> datetime | None:
@@ -80,17 +97,6 @@ def from_days(days: float | int) -> datetime:
 def as_utc(time: datetime) -> datetime:
     """The same instant in UTC; a naive time is taken as UTC."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _iso(text: str) -> datetime | None:
-    plain = re.sub(r"^UTC=", "", text)
-    plain = re.sub(r"(\.\d{6})\d+", r"\1", plain)
-    if re.match(r"\d{4}-\d{2}-\d{2}", plain) is None and re.fullmatch(r"\d{8}(T\d{6}(\.\d+)?Z?)?", plain) is None:
-        return None
-    try:
-        return as_utc(datetime.fromisoformat(plain))
-    except ValueError:
-        return None
 
 
 def _valid(parts: list[int]) -> datetime | None:

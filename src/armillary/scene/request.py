@@ -1,11 +1,13 @@
 """Request: what the caller of `arm.open` already knows about a file. None means: find it out."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import date, datetime
 from typing import Any
 
 from armillary.earth.sensors import Sensor
+from armillary.earth.when import as_utc, parse_iso
 from armillary.errors import BadInput
 
 
@@ -47,24 +49,38 @@ class Request:
 
 
 def utc(value: object) -> datetime:
-    """A timezone-aware UTC time from ISO 8601 text, a datetime or a numpy datetime64; naive times are UTC."""
-    try:
-        time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value)[:26].rstrip("Z"))
-    except ValueError as cause:
-        raise BadInput(f"{value!r} is no time; write it as ISO 8601, for example 2022-07-06T08:56:11Z") from cause
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    """A timezone-aware UTC time from ISO 8601 text, a datetime, a date or a numpy datetime64; naive times are UTC."""
+    if isinstance(value, datetime):
+        return as_utc(value)
+    time = parse_iso(value.isoformat() if isinstance(value, date) else str(value))
+    if time is None:
+        raise BadInput(f"{value!r} is no time; write it as ISO 8601, for example 2022-07-06T08:56:11Z")
+    return time
 
 
 def _names(value: object) -> tuple[str, ...]:
-    parts = value.split(",") if isinstance(value, str) else list(value)  # type: ignore[call-overload]
-    return tuple(str(p).strip() for p in parts)
+    parts = value.split(",") if isinstance(value, str) else value
+    names = tuple(str(p).strip() for p in parts) if isinstance(parts, Iterable) else ()
+    if not names or not all(names):
+        raise BadInput(f"bands={value!r} names no band, or leaves a name empty; give names, as in bands='B04,B03,B02'")
+    return names
 
 
 def _number(value: object) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as cause:
-        raise BadInput(f"{value!r} is no number; give offset=, min_qa= and resolution= as plain numbers") from cause
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadInput(f"{value!r} is no number; give offset=, min_qa=, resolution= and step= as plain numbers")
+    return number
+
+
+def _whole(value: object) -> int:
+    number = _number(value)
+    if number % 1:
+        raise BadInput(f"step={value!r} is no position in a series; give a whole number from 0")
+    return int(number)
 
 
 _READ: dict[str, Callable[[object], Any]] = {
@@ -75,5 +91,5 @@ _READ: dict[str, Callable[[object], Any]] = {
     "offset": _number,
     "min_qa": _number,
     "resolution": _number,
-    "step": lambda v: int(_number(v)),
+    "step": _whole,
 }
