@@ -169,13 +169,15 @@ def _to_lonlat(crs: CRS) -> Callable[[float, float], tuple[float, float]]:
         transformer = Transformer.from_crs(crs.proj, "EPSG:4326", always_xy=True)
     except ProjError as cause:
         raise PlaceUnknown(
-            f"{crs} has no place on Earth (a local or engineering system); give crs= when opening"
+            f"{crs.proj.name} has no place on Earth (a local or engineering system); give crs= when opening"
         ) from cause
 
     def project(x: float, y: float) -> tuple[float, float]:
         lon, lat = transformer.transform(x, y)
         if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90 + 1e-9):
-            raise OutOfRange(f"({x}, {y}) lies outside the domain of {crs}; check the affine and the CRS of the file")
+            raise OutOfRange(
+                f"({x}, {y}) lies outside the domain of {crs.proj.name}; check the affine and the CRS of the file"
+            )
         return (float(lon) + 180.0) % 360.0 - 180.0, float(lat)
 
     return project
