@@ -148,7 +148,8 @@ def _of_tags(tags: Mapping[str, str]) -> Clues:
     time = _first_time(low.get(k) for k in _TIME_KEYS)
     named = [read_name(low[k]) for k in _STAMPED_KEYS if k in low]
     own = (low["sensor"],) if low.get("sensor") in sensors else ()  # written by Armillary itself
-    clues = Clues(sensors=own, time=time, time_source="read" if time else None)
+    unit = low.get("unit") if own and low.get("unit") in ("dB", "reflectance") else None
+    clues = Clues(sensors=own, time=time, time_source="read" if time else None, unit=unit)
     for other in named:
         clues = clues.or_else(other)
     return clues

@@ -63,7 +63,7 @@ def open_files(files: Sequence[Path], request: Request, *, href: str, home: Path
     clues = clues_of(home).or_else(found[0][1].clues)
     sizes = sorted({f"{p.shape[0]}x{p.shape[1]}" for p in planes})
     facts = {"grids": f"{', '.join(sizes)}; coarser bands repeated"} if len(sizes) > 1 else {}
-    return assemble(Planes(href, _ordered(planes), window, clues, facts), request)
+    return assemble(Planes(href, _ordered(planes), window, clues, facts, named=True), request)
 
 
 def _rasters(path: Path) -> list[Path]:

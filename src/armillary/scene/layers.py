@@ -1,7 +1,8 @@
 """Layers: bands that lie in GDAL rasters, read crop by crop onto one grid.
 
-A layer coarser than the grid (20 m and 60 m bands of Sentinel-2) is repeated: each pixel of the grid takes the value of
-the coarse pixel under its centre, so no value is invented and the result never depends on the crop that was asked for.
+A layer on another grid (20 m and 60 m bands of Sentinel-2) is repeated: each pixel of the grid takes the value of the
+layer's pixel on which its centre lies, NaN where there is none, so no value is invented and the result never depends on
+the crop that was asked for.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from affine import Affine
 from jaxtyping import Float, Int, Shaped
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as Part
@@ -27,12 +29,14 @@ class Layer:
         index: the band's number in the file, from 1.
         shape: (rows, cols) of the file.
         rule: raw -> value.
+        onto: (col, row) of the grid -> (col, row) of the file, None when they are the same.
     """
 
     href: str
     index: int
     shape: tuple[int, int]
     rule: Rule
+    onto: Affine | None = None
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,11 @@ class LayerPixels:
     def read(self, bands: Sequence[int], rows: slice, cols: slice) -> Float[np.ndarray, "c h w"]:
         """Values of the layers at these positions."""
         out = np.empty((len(bands), rows.stop - rows.start, cols.stop - cols.start), np.float32)
-        wanted: dict[tuple[str, tuple[int, int]], list[int]] = {}
+        wanted: dict[str, list[int]] = {}
         for i, b in enumerate(bands):
-            wanted.setdefault((self.layers[b].href, self.layers[b].shape), []).append(i)
-        for (href, shape), places in wanted.items():
-            layers = [self.layers[bands[i]] for i in places]
-            out[places] = _read(href, shape, layers, self.shape, rows, cols)
+            wanted.setdefault(self.layers[b].href, []).append(i)
+        for places in wanted.values():
+            out[places] = _read([self.layers[bands[i]] for i in places], rows, cols)
         return out
 
 
@@ -64,6 +67,11 @@ def read_raw(href: str, indexes: Sequence[int], rows: slice, cols: slice) -> Sha
             f"rows {rows.start} to {rows.stop} of {href} were asked for and cannot be read ({_short(cause)}); "
             "the file is cut off or damaged: fetch it again"
         ) from cause
+    if raw.shape[1:] != (rows.stop - rows.start, cols.stop - cols.start):
+        raise SceneUnreadable(
+            f"rows {rows.start} to {rows.stop} of {href} were asked for and it has no such rows or columns any more; "
+            "the file was replaced by another: open it again"
+        )
     return raw
 
 
@@ -90,21 +98,24 @@ def _short(cause: BaseException) -> str:
     return str(root).split("\n")[0][:160]
 
 
-def _read(
-    href: str, shape: tuple[int, int], layers: Sequence[Layer], grid: tuple[int, int], rows: slice, cols: slice
-) -> Float[np.ndarray, "c h w"]:
-    """A crop of the grid from one file."""
+def _read(layers: Sequence[Layer], rows: slice, cols: slice) -> Float[np.ndarray, "c h w"]:
+    """A crop of the grid from layers of one file, which all lie on the same grid."""
+    href, shape, onto = layers[0].href, layers[0].shape, layers[0].onto
     indexes = [layer.index for layer in layers]
-    if shape == grid:
+    if onto is None:
         raw = read_raw(href, indexes, rows, cols)
         return np.stack([layer.rule.values(r) for layer, r in zip(layers, raw, strict=True)])
-    i, j = _covering(rows, shape[0], grid[0]), _covering(cols, shape[1], grid[1])
-    raw = read_raw(href, indexes, slice(int(i[0]), int(i[-1]) + 1), slice(int(j[0]), int(j[-1]) + 1))
-    near = raw[:, i - i[0]][:, :, j - j[0]]
-    return np.stack([layer.rule.values(r) for layer, r in zip(layers, near, strict=True)])
+    i, j = _under(rows, onto.e, onto.f), _under(cols, onto.a, onto.c)
+    k, m = np.clip(i, 0, shape[0] - 1), np.clip(j, 0, shape[1] - 1)
+    top, left = int(k.min()), int(m.min())
+    raw = read_raw(href, indexes, slice(top, int(k.max()) + 1), slice(left, int(m.max()) + 1))
+    near = raw[:, k - top][:, :, m - left]
+    values = np.stack([layer.rule.values(r) for layer, r in zip(layers, near, strict=True)])
+    held: np.ndarray = np.where((i == k)[:, None] & (j == m), values, np.float32(np.nan))
+    return held
 
 
-def _covering(span: slice, coarse: int, fine: int) -> Int[np.ndarray, " n"]:
-    """Which coarse pixel lies under the centre of each fine one."""
-    centers = (np.arange(span.start, span.stop) + 0.5) * coarse / fine
-    return np.clip(np.floor(centers).astype(np.int64), 0, coarse - 1)
+def _under(span: slice, size: float, start: float) -> Int[np.ndarray, " n"]:
+    """Which pixel of the file lies under the centre of each pixel of the grid."""
+    centers = (np.arange(span.start, span.stop) + 0.5) * size + start
+    return np.floor(centers + 1e-6).astype(np.int64)  # a centre on an edge, but for rounding, is beyond it

@@ -11,8 +11,10 @@ from datetime import datetime
 from types import MappingProxyType
 
 import numpy as np
+from affine import Affine
 from jaxtyping import Shaped
 
+from armillary.earth.lexicon import house_name
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch
 from armillary.scene.clues import Clues
@@ -26,7 +28,18 @@ from armillary.scene.scene import Scene, Source
 
 @dataclass(frozen=True)
 class Plane:
-    """One band of one file: where it is, what it is called there, how it is stored."""
+    """One band of one file: where it is, what it is called there, how it is stored.
+
+    Args:
+        href: path or /vsi path.
+        index: the band's number in the file, from 1.
+        shape: (rows, cols) of the file.
+        dtype: stored numpy dtype.
+        name: what the file or its name calls the band.
+        nodata: the stored number that means nothing.
+        scaled: GDAL's scale and offset tags: value = stored * scale + offset.
+        affine: of the file's own grid, None when it is that of the scene.
+    """
 
     href: str
     index: int
@@ -34,6 +47,8 @@ class Plane:
     dtype: str
     name: str | None = None
     nodata: float | None = None
+    scaled: tuple[float, float] = (1.0, 0.0)
+    affine: Affine | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,7 @@ class Planes:
         window: the finest grid of them.
         clues: what names and sidecars say.
         facts: worth printing.
+        named: whether names are those of files or assets: then `bands=` can only pick, never rename.
     """
 
     href: str
@@ -53,10 +69,12 @@ class Planes:
     window: Window
     clues: Clues
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    named: bool = False
 
 
 def assemble(found: Planes, request: Request) -> Scene:
     """A Scene: which sensor, which bands, when, and how numbers become values. Guesses warn; nothing is silent."""
+    _refuse_complex(found)
     names = _names(found, request)
     look = _Look(found.planes)
     choice = choose(found.href, names, request, found.clues.sensors, look.sample, [p.dtype for p in found.planes])
@@ -65,7 +83,14 @@ def assemble(found: Planes, request: Request) -> Scene:
     planes = [found.planes[i] for _, i in chosen]
     samples = _Look(planes)
     decided = rules_of(
-        found.href, sensor, [p.dtype for p in planes], [p.nodata for p in planes], request, found.clues, samples.sample
+        found.href,
+        sensor,
+        [p.dtype for p in planes],
+        [p.nodata for p in planes],
+        request,
+        found.clues,
+        samples.sample,
+        scaled=[p.scaled for p in planes],
     )
     time, time_source = _time(found, request, choice)
     window, crs_source = _place(found, request)
@@ -74,7 +99,9 @@ def assemble(found: Planes, request: Request) -> Scene:
             warn(found.href, text)
     if request.min_qa is not None:
         raise BadInput(f"min_qa= is for Sentinel-5P products; {found.href} holds {sensor.name}: leave it out")
-    layers = tuple(Layer(p.href, p.index, p.shape, r) for p, r in zip(planes, decided.rules, strict=True))
+    layers = tuple(
+        Layer(p.href, p.index, p.shape, r, _onto(p, found.window)) for p, r in zip(planes, decided.rules, strict=True)
+    )
     scene = Scene(
         href=found.href,
         sensor=sensor,
@@ -114,24 +141,54 @@ class _Look:
         return self.seen[at]
 
 
+def _refuse_complex(found: Planes) -> None:
+    odd = next((p for p in found.planes if p.dtype.startswith("complex")), None)
+    if odd is not None:
+        raise BadInput(
+            f"{odd.href} holds {odd.dtype} numbers, as single-look radar does, and a scene holds real ones; "
+            "open its intensity or amplitude"
+        )
+
+
+def _onto(plane: Plane, grid: Window) -> Affine | None:
+    """Pixel coordinates of the grid -> those of the plane's file; None when they are equal."""
+    if plane.affine is None:
+        return None
+    onto = ~plane.affine @ grid.affine
+    h, w = plane.shape
+    drift = max(abs(a - b) for a, b in zip(onto @ (w, h) + onto @ (0, 0), (w, h, 0, 0), strict=True))
+    return None if plane.shape == grid.shape and drift < 0.01 else onto
+
+
 def _names(found: Planes, request: Request) -> list[str] | None:
+    """What each plane is called: `bands=` picks where the file names the same bands, else it names them."""
     n = len(found.planes)
-    if request.bands is not None:
-        if len(request.bands) == n:
-            return list(request.bands)
-        held = [p.name for p in found.planes]
-        if all(held):
-            return [str(name) for name in held]  # bands= then only selects
+    held = [str(p.name) for p in found.planes] if all(p.name for p in found.planes) else None
+    if request.bands is None or (held and (found.named or len(request.bands) != n)):
+        return held
+    if len(request.bands) != n:
         raise BandMismatch(
             f"bands= names {len(request.bands)} bands, {found.href} holds {n}; name every band of the file in its order"
         )
-    return [str(p.name) for p in found.planes] if all(p.name for p in found.planes) else None
+    if held is None or not all(house_name(b) for b in held):
+        return list(request.bands)
+    houses, asked = [house_name(b) for b in held], [house_name(b) for b in request.bands]
+    if set(houses) == set(asked):
+        return held
+    warn(found.href, f"the file calls its bands {', '.join(held)}; bands= was believed: {', '.join(request.bands)}")
+    return list(request.bands)
 
 
 def _at_step(choice: Choice, found: Planes, request: Request) -> tuple[list[tuple[str, int]], dict[str, str]]:
     """(band, plane) of the step asked for; a file with each band once has one step."""
     steps = min(len(at) for at in choice.planes.values())
     most = max(len(at) for at in choice.planes.values())
+    if steps < most:
+        often = ", ".join(f"{b} {len(at)}" for b, at in choice.planes.items())
+        raise BandMismatch(
+            f"{found.href} holds its bands unequally often ({often} times), so neither a scene nor a time series; "
+            "name every band of the file in its order with bands="
+        )
     step = request.step or 0
     if not 0 <= step < max(steps, 1):
         raise BadInput(f"step={step} of {found.href} was asked for, it holds steps 0 to {steps - 1}")

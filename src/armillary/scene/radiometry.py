@@ -7,7 +7,7 @@ dark pixels (water, shadow, vegetation in the short-wave infrared) lie well unde
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,7 +36,9 @@ DARK = ("B02", "B03", "B04", "B11", "B12")
 
 @dataclass(frozen=True)
 class Rule:
-    """raw -> value: NaN where `raw` is one of `nodata` or outside `limits`, then (raw + shift) * scale, then the form.
+    """raw -> value: (raw + shift) * scale, then the form.
+
+    NaN where `raw` is not finite, one of `nodata` or outside `limits`.
 
     Args:
         nodata: raw numbers that mean nothing was measured.
@@ -59,7 +61,7 @@ class Rule:
             >>> Rule(nodata=(0,), shift=-1000, scale=1e-4).values(np.array([0, 1000, 900, 11000])).tolist()
             [nan, 0.0, -0.009999999776482582, 1.0]
         """
-        held = ~np.isnan(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
+        held = np.isfinite(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
         for number in self.nodata:
             held &= raw != number
         held &= (raw >= self.limits[0]) & (raw <= self.limits[1])
@@ -68,7 +70,18 @@ class Rule:
             factor = 10.0 if self.form == "power" else 20.0
             with np.errstate(divide="ignore", invalid="ignore"):
                 x = np.where(x > 0, factor * np.log10(x) + self.add_db, np.nan)
-        return x.astype(np.float32)
+        with np.errstate(over="ignore"):
+            return x.astype(np.float32)
+
+    def after(self, scale: float, offset: float) -> "Rule":
+        """This rule for numbers that are stored as (number - offset) / scale; `nodata` stays as it is stored.
+
+        Example:
+            >>> Rule(limits=(-500, 9000)).after(0.1, 10.0).values(np.array([0, 100, 99999])).tolist()
+            [10.0, 20.0, nan]
+        """
+        ends = sorted((end - offset) / scale for end in self.limits)
+        return replace(self, shift=(offset + self.shift) / scale, scale=self.scale * scale, limits=(ends[0], ends[1]))
 
 
 @dataclass(frozen=True)

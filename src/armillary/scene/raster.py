@@ -21,6 +21,13 @@ from armillary.scene.scene import Scene
 SUFFIXES = (".tif", ".tiff", ".jp2", ".png", ".webp", ".jpg", ".jpeg", ".vrt", ".img", ".bil")
 
 
+OTHER_POLARISATIONS = ("HH", "HV")
+"""Names that tell that an unnamed guess would be wrong: the fleet's radar has VV and VH."""
+
+OPTICAL_NUMBERS = range(1, 13)
+"""B1 to B12 are names of Sentinel-2; a file that counts further only counts."""
+
+
 def recognises(path: Path) -> bool:
     """True for a file with the suffix of a raster."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
@@ -46,25 +53,25 @@ def read_planes(href: str, stem: str) -> Planes:
     try:
         with rasterio.open(href) as file:
             names = _names(file.descriptions, file.count, stem)
-            planes = tuple(
-                Plane(href, i + 1, file.shape, file.dtypes[i], names[i], file.nodatavals[i]) for i in range(file.count)
-            )
+            scaled = tuple(zip(file.scales, file.offsets, strict=True))
             window = Window.of(file.shape, file.transform, _crs(file))
+            planes = tuple(
+                Plane(href, i + 1, file.shape, file.dtypes[i], names[i], file.nodatavals[i], scaled[i], window.affine)
+                for i in range(file.count)
+            )
             tags = dict(file.tags())
-            scaled = {(s, o) for s, o in zip(file.scales, file.offsets, strict=True)} - {(1.0, 0.0)}
     except RasterioError as cause:
         raise SceneUnreadable(
             f"{href} was asked for and is no raster that can be read ({str(cause).splitlines()[0][:120]}); check that "
             "the file is whole and of the kind that its name says"
         ) from cause
-    facts = {"tag_scaling": f"the file carries GDAL scale/offset {sorted(scaled)}, not applied"} if scaled else {}
-    return Planes(href, planes, window, clues_of(Path(href), tags), facts)
+    return Planes(href, planes, window, clues_of(Path(href), tags))
 
 
 def _crs(file: Any) -> object | None:
     """The CRS as EPSG where it has a code, else as WKT; local engineering systems count as none."""
     crs = file.crs
-    if not crs:
+    if not crs or not (crs.is_geographic or crs.is_projected):
         return None
     code = crs.to_epsg()
     return f"EPSG:{code}" if code else crs.to_wkt()
@@ -72,7 +79,10 @@ def _crs(file: Any) -> object | None:
 
 def _names(descriptions: Sequence[str | None], count: int, stem: str) -> list[str | None]:
     """Band descriptions where they tell bands apart; the file's name for a file of one band."""
-    useful = [d for d in descriptions if d and house_name(d)]
+    useful = [d for d in descriptions if d and (house_name(d) or d.upper() in OTHER_POLARISATIONS)]
+    counted = [(d or "").lower() for d in descriptions] == [f"b{i + 1}" for i in range(count)]
+    if counted and (count == 1 or count > len(OPTICAL_NUMBERS)):  # b1, b2, ... b13: numbers, not names
+        useful = []
     if useful:
         return [_without_step(d, descriptions) if d else f"band {i + 1}" for i, d in enumerate(descriptions)]
     if count == 1:

@@ -57,7 +57,7 @@ def choose(
         look: a sample of one plane's numbers.
         dtypes: of the planes.
     """
-    if names is None or not any(_means(n, request.sensor) for n in names):
+    if names is None or not any(_means(n, request.sensor) or _of_another(n, request.sensor) for n in names):
         return _by_count(href, request, allowed, look, dtypes)
     sensor, source, warning = _by_names(href, names, request, allowed)
     planes = _placed(href, sensor, names)
@@ -65,7 +65,7 @@ def choose(
         planes = _wanted(sensor, planes, request.bands)
     left = [n for n in dict.fromkeys(names) if not _means(n, sensor)]
     facts = {"left_out": ", ".join(left[:12])} if left else {}
-    given = request.bands is not None and len(request.bands) == len(names)
+    given = request.bands is not None and list(request.bands) == list(names)
     return Choice(sensor, planes, source, "given" if given else "read", warning, facts)
 
 
@@ -77,14 +77,26 @@ def _means(name: str, sensor: Sensor | None) -> bool:
     return house_name(name) in sensor.band_names
 
 
+def _of_another(name: str, sensor: Sensor | None) -> bool:
+    """True for a band that the sensor asked for, one of the fleet, does not have, but another one does."""
+    other = house_name(name) is not None or name.upper() in ("HH", "HV")
+    return other and (sensor is None or sensor.name in sensors)
+
+
 def _by_names(
     href: str, names: Sequence[str], request: Request, allowed: Sequence[str]
 ) -> tuple[Sensor, Source, str | None]:
     if request.sensor is not None:
         return request.sensor, "given", None
-    known = [n for n in dict.fromkeys(names) if house_name(n) is not None and not is_auxiliary(n)]
-    if request.bands is not None and len(request.bands) != len(names):
+    known = list({house_name(n): n for n in names if house_name(n) is not None and not is_auxiliary(n)}.values())
+    if not known:
+        raise SensorUnknown(
+            f"{href} holds {', '.join(names)}, which no sensor of the fleet has; radar has VV and VH; if the names are "
+            "wrong, give sensor= and bands="
+        )
+    if request.bands is not None and list(request.bands) != list(names):
         known = list(request.bands)
+        _refuse_names(href, known)
     fitting = [s.name for s in guess_sensor(known)]
     agreed = [n for n in fitting if n in allowed] or fitting
     if len(agreed) == 1:
@@ -108,6 +120,20 @@ def _by_names(
         f"{href} holds {', '.join(sorted(h for h in houses if h))}, which fits {' and '.join(agreed)}; "
         f'say which, for example sensor="{agreed[-1]}"'
     )
+
+
+def _refuse_names(href: str, asked: Sequence[str]) -> None:
+    """Names asked for that mean nothing, or one band twice."""
+    strange = [n for n in asked if house_name(n) is None]
+    if strange:
+        raise BandMismatch(
+            f"{', '.join(map(repr, strange))} was asked of {href} and no sensor of the fleet has a band of that name; "
+            "correct bands=, or give sensor= too"
+        )
+    houses = [house_name(n) for n in asked]
+    twice = [n for n, h in zip(asked, houses, strict=True) if houses.count(h) > 1]
+    if twice:
+        raise BandMismatch(f"{', '.join(twice)} of {href} were asked for and mean one band; name each band once")
 
 
 def _placed(href: str, sensor: Sensor, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -182,6 +208,12 @@ def _fitting(href: str, n: int, allowed: Sequence[str], look: Look, dtypes: Sequ
         fit = fit[:1]
     if len(fit) == 1:
         return fit[0]
+    if len(allowed) == 1 and len(sensors[allowed[0]].band_names) != n:
+        sensor = sensors[allowed[0]]
+        raise BandMismatch(
+            f"{href} is of {sensor.name}, which has {len(sensor.band_names)} bands; it holds {n} and does not name "
+            f'them: name them in file order, for example bands="{",".join(sensor.band_names[:n])}"'
+        )
     could = ", ".join(s.name for s in sensors.values() if len(s.band_names) == n) or "none has that many"
     raise SensorUnknown(
         f"{href} holds {n} {'band' if n == 1 else 'bands'} of {dtypes[0]} without names, and nothing says of which "
