@@ -22,7 +22,7 @@ from pyproj.exceptions import CRSError
 
 from armillary.earth.lexicon import house_name, is_auxiliary
 from armillary.earth.window import Window
-from armillary.errors import BadInput, SceneNotFound, SceneUnreadable, SensorUnknown
+from armillary.errors import BadInput, BandMismatch, SceneNotFound, SceneUnreadable, SensorUnknown
 from armillary.scene.clues import Clues, read_name
 from armillary.scene.folder import finest_of
 from armillary.scene.hrefs import gdal_name, is_remote, local
@@ -97,8 +97,9 @@ def open_item(item: Mapping[str, Any], request: Request, *, home: Path | None, b
         SensorUnknown: the item does not tell the sensor.
         SceneNotFound: an asset's file is absent.
     """
-    props: Json = item.get("properties", {})
     name = f"STAC item {item.get('id', '?')}"
+    item = _whole(item, name)
+    props: Json = item["properties"]
     home = home or _self_home(item)
     assets = _best(list(_assets(item)))
     if not assets:
@@ -109,19 +110,40 @@ def open_item(item: Mapping[str, Any], request: Request, *, home: Path | None, b
     if request.sensor is None and not sensors:
         raise SensorUnknown(f"{name} does not tell its sensor; give sensor=")
     known = request.sensor.band_names if request.sensor else ()
+    held = assets
     assets = [a for a in assets if not known or a.house in known]
+    if request.sensor is not None and not assets:
+        raise BandMismatch(
+            f"{name} was opened as {request.sensor.name}, which has {', '.join(known)}; it holds "
+            f"{', '.join(a.house for a in held)}: give another sensor="
+        )
     found = [(a, read_planes(_located(a.href, home, base, name), a.house)) for a in assets]
     planes = tuple(_plane(a, p) for a, p in found)
     window = _placed(finest_of([p.window for _, p in found]), item, assets, name)
     clues = _clues(item, props, assets, sensors)
     facts = {"stac_id": str(item.get("id")), "assets": ", ".join(a.key for a in assets)}
-    return assemble(Planes(name, planes, window, clues, facts), request)
+    return assemble(Planes(name, planes, window, clues, facts, named=True), request)
+
+
+def _whole(item: Json, name: str) -> dict[str, Any]:
+    """The item with its properties, links and assets as what they should be."""
+    shapes: dict[str, type] = {"properties": dict, "links": list, "assets": dict}
+    found = {k: item.get(k) or kind() for k, kind in shapes.items()}
+    wrong = [f"{k} are no {kind.__name__}" for k, kind in shapes.items() if not isinstance(found[k], kind)]
+    wrong += [f"asset {k} has no href" for k, a in dict(found["assets"] if not wrong else {}).items() if not _linked(a)]
+    if wrong:
+        raise SceneUnreadable(f"{name} is no whole STAC item ({'; '.join(wrong)}); correct it, or open one file of it")
+    return {**item, **found}
+
+
+def _linked(asset: object) -> bool:
+    return isinstance(asset, Mapping) and isinstance(asset.get("href"), str)
 
 
 def _assets(item: Json) -> Iterator[_Asset]:
     """Every band of every asset that has a house name."""
     for key, asset in item.get("assets", {}).items():
-        media = str(asset.get("type", "image/"))
+        media = str(asset.get("type") or "image/")
         roles = asset.get("roles") or []
         if is_auxiliary(key) or {"thumbnail", "overview", "metadata"} & set(roles) or not media.startswith("image/"):
             continue
@@ -169,7 +191,7 @@ def _slow(href: str) -> int:
 
 def _gsd(key: str, band: Json, asset: Json) -> float:
     size = band.get("raster:spatial_resolution") or band.get("gsd") or asset.get("gsd")
-    if size:
+    if isinstance(size, int | float) and size > 0:
         return float(size)
     transform = asset.get("proj:transform")
     if transform:
@@ -300,4 +322,4 @@ def _shift(item: Json, props: Json, asset: _Asset, baseline: float | None) -> tu
 
 def _number(key: str, asset: _Asset) -> float | None:
     value = _first(f"raster:{key}", asset.band, asset.asset)
-    return None if value is None else float(value)
+    return float(value) if isinstance(value, int | float) else None
