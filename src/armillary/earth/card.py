@@ -50,6 +50,8 @@ def find_sensor(what: str | os.PathLike[str] | Sensor) -> Sensor:
     """
     if isinstance(what, Sensor):
         return what
+    if not isinstance(what, str | os.PathLike):
+        raise SensorUnknown(f"sensor={what!r} names none; give its name, a Sensor, or the path of a card (.yaml)")
     text = os.fspath(what)
     if text in sensors:
         return sensors[text]

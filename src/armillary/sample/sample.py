@@ -71,7 +71,7 @@ def window_of(array: xr.DataArray) -> Window:
     h, w = array.sizes["y"], array.sizes["x"]
     affine = array.rio.transform()
     if {"row", "col"} <= set(array.coords):  # a turned grid: slices are known by their counts alone
-        affine = affine * _sliced(array["col"].values, array["row"].values)
+        affine = affine @ _sliced(array["col"].values, array["row"].values)
     return Window.of((h, w), affine, array.rio.crs)
 
 

@@ -4,9 +4,10 @@ READERS is the one table of readers, asked in order; the first that recognises a
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
+from zipfile import is_zipfile
 
 import pystac
 import rioxarray  # noqa: F401  (gives DataArray its .rio)
@@ -18,6 +19,7 @@ from armillary.errors import BadInput, SceneNotFound, SceneUnreadable
 from armillary.scene import cube, folder, olci, raster, s1, s5p, safe, stac, treesatai, zarr
 from armillary.scene.crop import Span, cropped
 from armillary.scene.hrefs import gdal_name, is_remote, local
+from armillary.scene.netcdf import opened
 from armillary.scene.request import Request
 from armillary.scene.scene import Scene
 
@@ -45,7 +47,8 @@ def open(
     """Imagery of one sensor as a lazy DataArray (band, y, x): float32, NaN where invalid, in the sensor's unit.
 
     Reflectance for Sentinel-2 (offset of the processing baseline applied), dB for Sentinel-1, radiance for OLCI,
-    mol m-2 for Sentinel-5P, metres for a DEM. Nothing is read until values are asked for, and then only that crop.
+    mol m-2 for Sentinel-5P, metres for a DEM. Values are read when they are asked for, and only
+    that crop; opening takes at most a small look (nine blocks of 64 x 64) where the numbers must tell what they are.
 
     Args:
         href: a file or folder, file://, http(s):// or s3:// URL, a list of single-band files, or a STAC item.
@@ -72,19 +75,32 @@ def open_scene(href: Href, request: Request) -> Scene:
     if isinstance(href, Mapping):
         return stac.open_item(href, request, home=None)
     if not isinstance(href, str | os.PathLike):
-        return _open_list(href, request)
+        return _open_list(_listed(href), request)
     if is_remote(text := os.fspath(href)):
         return stac.open_url(text, request) if stac.is_item_url(text) else raster.open_href(gdal_name(text), request)
     path = local(href)
-    if not path.exists():
-        raise SceneNotFound(f"{path} was asked for and nothing is there; check the spelling and the folder")
+    if not text or not os.path.exists(path):  # noqa: PTH110 (Path.exists raises where a name is too long)
+        raise SceneNotFound(f"{text or 'an empty name'} was asked for and nothing is there; check the spelling")
     for reader in READERS:
         if reader.recognises(path):
             return reader.open_scene(path, request)
+    if path.suffix.lower() in (".nc", ".nc4", ".h5", ".cdf"):
+        with opened(path):  # says so where the file is cut
+            pass
+    if path.suffix.lower() == ".zip" and not is_zipfile(path):
+        raise SceneUnreadable(f"{path} is no whole zip; download it again")
     what = "an empty folder, or one of a layout" if path.is_dir() else "a file of a format"
     raise SceneUnreadable(
         f"{path} is {what} that Armillary does not read; see `armillary open --help` for those it does"
     )
+
+
+def _listed(href: object) -> Sequence[str | os.PathLike[str]]:
+    given = list(href) if isinstance(href, Iterable) and not isinstance(href, bytes) else [href]
+    files = [f for f in given if isinstance(f, str | os.PathLike)]
+    if len(files) < len(given):
+        raise BadInput(f"{href!r} names no scene; give a path, a URL, a list of files, or a STAC item")
+    return files
 
 
 def _open_list(files: Sequence[str | os.PathLike[str]], request: Request) -> Scene:
