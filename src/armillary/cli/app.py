@@ -41,15 +41,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     warnings.showwarning = _one_line
     try:
-        app(argv, exit_on_error=False, print_error=True)
-    except CycloptsError:
+        app(argv, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _complain(error, "see armillary --help")
         sys.exit(2)
     except ArmillaryError as error:
-        print(f"armillary: {error}", file=sys.stderr)
+        _complain(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("armillary: stopped; run again with --resume to go on", file=sys.stderr)
         sys.exit(130)
+
+
+def _complain(error: Exception, remedy: str = "") -> None:
+    """One line, whatever the error's text looks like."""
+    sentence = " ".join(str(error).split())
+    print(f"armillary: {sentence.rstrip('.') + '; ' + remedy if remedy else sentence}", file=sys.stderr)
 
 
 def _one_line(message: Warning | str, *_: object, **__: object) -> None:

@@ -15,7 +15,7 @@ from rasterio.windows import Window as Part
 from rich.progress import track
 
 from armillary.cli.flags import Json
-from armillary.errors import OutputRefused
+from armillary.errors import ArmillaryError, EmptyScene, OutputRefused
 from armillary.sample.sample import window_of
 from armillary.scene.open import open as open_scene
 from armillary.scene.summary import facts_of
@@ -77,11 +77,18 @@ def write(array: xr.DataArray, output: Path, *, quiet: bool) -> None:
 
     Raises:
         OutputRefused: the folder is absent or may not be written, or the disk is full.
+        EmptyScene: there is not one valid pixel; nothing is written then.
     """
-    aside = output.with_name(f".{output.name}.{os.getpid()}.part")
+    if not output.name or not os.path.isdir(output.parent) or os.path.isdir(output):  # noqa: PTH112 (never raises)
+        raise OutputRefused(
+            f"{output} was to be written and is no name of a file in a folder; choose a folder that is there"
+        )
+    aside = output.with_name(f".{output.name[:100]}.{os.getpid()}.part")
     try:
         _write(array, aside, quiet=quiet)
         aside.replace(output)
+    except ArmillaryError:
+        raise  # the scene, not the output, is at fault
     except (OSError, RasterioError) as cause:
         reason = str(cause).split("\n")[0]
         raise OutputRefused(f"{output} cannot be written ({reason}); choose a folder that can be written") from cause
@@ -97,13 +104,19 @@ def _write(array: xr.DataArray, path: Path, *, quiet: bool) -> None:
     crs = None if place.crs is None else str(place.crs)
     tags = {k: str(v) for k, v in array.attrs.items() if k in ("sensor", "unit") or str(k).endswith("_source")}
     time = {"datetime": str(array.attrs["time"])} if array.attrs["time"] else {}
+    held = False
     with rasterio.open(path, "w", **profile, crs=crs, transform=place.affine, BIGTIFF="IF_SAFER") as file:
         for rows in _strips(h, quiet=quiet):
             strip = np.asarray(array[:, rows].values)
+            held = held or bool(np.isfinite(strip).any())
             part = Part(0, rows.start, w, rows.stop - rows.start)
             file.write(strip, window=part)
         file.descriptions = tuple(str(b) for b in array["band"].values)
         file.update_tags(**tags, **time, **facts_of(array))
+    if not held:
+        raise EmptyScene(
+            f"{array.attrs['href']} holds not one valid pixel here, so nothing was written; check window= and nodata"
+        )
 
 
 def _strips(h: int, *, quiet: bool) -> Iterator[slice]:
