@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 import armillary as arm
 from armillary.models.copernicus_fm import SIZES, CopernicusFM
+from armillary.models.precision import cast
 from armillary.models.weights import official_state, save
 from armillary.nn.fourier import expand
 
@@ -149,3 +150,19 @@ def test_permuted_bands_give_the_same_embedding(model: CopernicusFM) -> None:
 def test_both_radar_polarisations_get_the_same_kernel(model: CopernicusFM) -> None:
     kernel, _ = model.kernel(_batch("s1_grd").bands, 16)
     assert torch.equal(kernel[:, 0], kernel[:, 1])
+
+
+@pytest.mark.parametrize("case", RECIPES)
+def test_bfloat16_stays_close_to_the_published_code(model: CopernicusFM, case: str) -> None:
+    with torch.inference_mode():
+        fast, exact = cast(model, "bfloat16")(_full(case)), model(_full(case))
+    assert float(torch.cosine_similarity(fast.pooled, exact.pooled).min()) > 0.999
+    assert float(torch.cosine_similarity(fast.cls, exact.cls).min()) > 0.999
+
+
+@pytest.mark.parametrize("case", RECIPES)
+def test_packed_float32_equals_the_published_code(model: CopernicusFM, case: str) -> None:
+    want = GOLDEN[f"{case}/full"]
+    with torch.inference_mode():
+        tokens = cast(model, "float32")(_full(case))
+    assert_close(tokens.pooled[:, :6], torch.tensor([want["pool0"], want["pool1"]]), **TOLERANCE)

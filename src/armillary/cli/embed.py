@@ -12,13 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from armillary.cli.flags import Json
 from armillary.errors import BadInput
+from armillary.models.precision import Precision, cast
 from armillary.models.zoo import load_model
 from armillary.product.receipt import ModelFacts
 from armillary.product.write import FORMATS, Order, Step, write
 from armillary.scene.open import open as open_scene
 
 
-def embed(  # noqa: PLR0913 (one flag each)
+def embed(
     file: str,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
@@ -40,6 +41,7 @@ def embed(  # noqa: PLR0913 (one flag each)
     tile: int = 512,
     workers: int = 1,
     batch: int = 8,
+    precision: Precision = "auto",
     resume: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     as_json: Json = False,
@@ -72,6 +74,7 @@ def embed(  # noqa: PLR0913 (one flag each)
         tile: widest read in pixels; changes no value.
         workers: threads that read ahead; changes no value.
         batch: chips that go through the model at once.
+        precision: float32, bfloat16, or auto: bfloat16 where this processor multiplies it natively.
         resume: go on with an interrupted run.
         overwrite: begin again over an interrupted or finished run.
         as_json: print one JSON object instead of lines.
@@ -83,7 +86,7 @@ def embed(  # noqa: PLR0913 (one flag each)
     random = weights.lower() == "none"
     if random:
         print(f"warning: {model} has random weights; its embeddings mean nothing yet", file=sys.stderr)
-    network = load_model(model, weights=None if random else weights)
+    network = cast(load_model(model, weights=None if random else weights), precision)
     about = ModelFacts.of(network, model, "random" if random else weights)
     steps = write(array, network, order, about, overlap=overlap, tile=tile, workers=workers, batch=batch)
     last = _watch(steps, quiet=as_json)

@@ -30,21 +30,22 @@ NATIVE_BFLOAT16 = ("amx_bf16", "avx512_bf16")
 """Capabilities of a CPU with which bfloat16 is faster. ARM's are left out: nobody has measured them here."""
 
 
-def resolve(precision: Precision, device: torch.device | str = "cpu") -> Resolved:
-    """The precision that a choice means on a device.
+def resolve(precision: str, device: torch.device | str = "cpu") -> Resolved:
+    """The precision that a choice means on a device; a choice is one of `Precision`.
 
     Example:
         >>> resolve("float32")
         'float32'
     """
-    if precision in DTYPES:
-        return precision  # type: ignore[return-value]  # narrowed by the keys
+    for known in DTYPES:
+        if precision == known:
+            return known
     if precision != "auto":
         raise BadInput(f"precision={precision!r} was asked; it is {', '.join(map(repr, DTYPES))} or 'auto'")
     return "bfloat16" if _has_native_bfloat16(torch.device(device)) else "float32"
 
 
-def cast(model: CopernicusFM, precision: Precision) -> CopernicusFM:
+def cast(model: CopernicusFM, precision: str) -> CopernicusFM:
     """The same model, computing in another precision; the one given is left as it is.
 
     Both share their parameters, so a change of one in place is seen by the other. Gradients, where they are wanted,
@@ -63,6 +64,11 @@ def cast(model: CopernicusFM, precision: Precision) -> CopernicusFM:
         if isinstance(layer, Linear):
             layer.working = dtype
     return other
+
+
+def precision_of(model: object) -> Resolved:
+    """In which precision a model multiplies, for a receipt; "float32" for a model that cannot be cast."""
+    return "bfloat16" if isinstance(model, CopernicusFM) and model.working == torch.bfloat16 else "float32"
 
 
 def _has_native_bfloat16(device: torch.device) -> bool:

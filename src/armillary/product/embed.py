@@ -11,7 +11,7 @@ from torch import Tensor
 from armillary.earth.window import Window
 from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM
-from armillary.models.precision import Precision, cast
+from armillary.models.precision import cast
 from armillary.models.zoo import load_model
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.sample.batch import Batch
@@ -29,7 +29,7 @@ def embed(
     tile: int = 512,
     workers: int = 1,
     batch: int = 8,
-    precision: Precision | None = None,
+    precision: str | None = None,
 ) -> Result:
     """Embed a scene, several scenes of one place, or model-level batches.
 
@@ -73,7 +73,7 @@ def embed(
     return whole.assign_attrs(facts(x))
 
 
-def _encoder(model: str | Encoder, precision: Precision | None) -> Encoder:
+def _encoder(model: str | Encoder, precision: str | None) -> Encoder:
     network = load_model(model) if isinstance(model, str) else model
     if precision is None:
         return network
