@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from torch.testing import assert_close
 
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Statistics
-from armillary.errors import BadInput, BandMismatch, SensorUnknown, StatisticsMissing
+from armillary.errors import ArmillaryError, BadInput, BandMismatch, SensorUnknown, StatisticsMissing
 from armillary.models.card import copernicus_fm_card as card
 from armillary.models.copernicus_fm import CopernicusFM
 
@@ -148,3 +149,44 @@ def test_a_wrong_request_is_refused(change: dict[str, object], error: type[Excep
     request = {"pixels": _reflectance(), "sensor": "s2-l1c"} | change
     with pytest.raises(error, match=said):
         card.batch(**request)
+
+
+def test_foreign_and_lower_case_names_are_the_same_bands() -> None:
+    x = _reflectance(c=3)
+    house = card.batch(x, "s2-l1c", ["B04", "B03", "B02"])
+    for names in (["red", "green", "blue"], ["b4", "b03", "B2"], "B04,B03,B02"):
+        other = card.batch(x, "s2-l1c", names)
+        assert other.bands == house.bands
+        assert_close(other.pixels, house.pixels, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"bands": ["B04"] * 13},
+        {"gsd_m": 0.0},
+        {"gsd_m": -10.0},
+        {"gsd_m": [10.0, 20.0, 30.0]},
+        {"lonlat": "here"},
+        {"lonlat": [[10.0, 50.0], None]},
+        {"lonlat": (50.0, 100.0)},
+        {"days": "2022-07-06"},
+        {"days": 1.6e9},
+        {"patch_px": 0},
+        {"patch_px": 64},
+        {"unit": "miles"},
+        {"stats": "mine"},
+        {"stats": {"mean": [0.0] * 13, "std": [0.0] * 13}},
+        {"stats": {"mean": [0.0], "std": [1.0]}},
+    ],
+)
+def test_facts_that_cannot_be_are_one_sentence(facts: dict[str, Any]) -> None:
+    with pytest.raises(ArmillaryError) as caught:
+        card.batch(_reflectance(2), "s2-l1c", **facts)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("pixels", [np.array(["a"]), np.zeros((1, 13, 16, 16), "complex64"), np.array([None])])
+def test_what_is_no_array_of_real_numbers_is_refused(pixels: np.ndarray) -> None:
+    with pytest.raises(BadInput, match="pixels"):
+        card.batch(pixels, "s2-l1c")

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -43,3 +46,31 @@ def test_what_cannot_be_is_refused(facts: dict[str, object], said: str) -> None:
 def test_channels_without_a_band_are_refused() -> None:
     with pytest.raises(BandMismatch, match="2 channels"):
         _batch(pixels=torch.zeros(1, 2, 16, 16))
+
+
+def test_no_bands_at_all_are_refused() -> None:
+    with pytest.raises(BandMismatch, match="hold nothing"):
+        _batch(pixels=torch.zeros(1, 0, 16, 16), bands=())
+
+
+UNCHECKED = """
+import numpy as np, torch, armillary as arm
+from armillary.errors import BadInput
+red = (arm.Spectral(665, 30),)
+b = arm.Batch(np.zeros((2, 1, 16, 16), "f4"), red, [[10, 50], [float("nan")] * 2], [1, 2], np.ones(2), patch_px=8.0)
+assert all(isinstance(t, torch.Tensor) for t in (b.pixels, b.lonlat, b.days, b.token_km2)) and b.patch_px == 8
+pixels = torch.zeros(2, 1, 16, 16)
+for facts in ({"pixels": pixels[0]}, {"pixels": pixels.to(torch.complex64)}, {"bands": ("B04",)}, {"bands": "B"},
+              {"patch_px": 7.5}, {"lonlat": "here"}, {"days": [[1], [1, 2]]}):
+    try:
+        arm.Batch(**({"pixels": pixels, "bands": red} | facts))
+    except BadInput as error:
+        assert "\\n" not in str(error)
+    else:
+        raise SystemExit(f"{facts} was taken")
+"""
+
+
+def test_a_user_without_type_checks_gets_tensors_or_one_sentence() -> None:
+    done = subprocess.run([sys.executable, "-c", UNCHECKED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

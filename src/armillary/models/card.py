@@ -5,7 +5,7 @@ and *borrowed* when they gave none and those of its nearest relative are used; t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.earth.fleet import BENCH, PRETRAIN, sensors
+from armillary.earth.lexicon import resolve
 from armillary.earth.sensors import Sensor, Statistics
-from armillary.errors import BadInput, BandMismatch, SensorUnknown, StatisticsMissing
+from armillary.errors import BadInput, BandMismatch, OutOfRange, SensorUnknown, StatisticsMissing
 from armillary.sample.batch import Batch
 from armillary.sample.normal import convert, guess_unit, normalise
 
@@ -83,7 +84,7 @@ class Card:
         Args:
             pixels: numbers as the sensor's products hold them; NaN where there is none (0, the mean, afterwards).
             sensor: a name of the fleet, or a Sensor.
-            bands: names of the channels in their order; None means all bands of the sensor.
+            bands: names of the channels in their order, house or foreign names; None means all bands of the sensor.
             lonlat: degrees, one pair or one per item; None or NaN = unknown.
             days: since 1970-01-01, one or one per item; None or NaN = unknown.
             gsd_m: ground size of a pixel in metres, one or one per item; None = the sensor's own, NaN = unknown.
@@ -103,10 +104,15 @@ class Card:
             )
         statistics = self.statistics(chosen) if stats is None else _given(stats, chosen)
         units = _units(unit, x, chosen)
-        raw = torch.stack([convert(i, chosen, u, to=statistics.unit) for i, u in zip(x, units, strict=True)])
+        raw = x.clone()
+        for i, unit_of in enumerate(units):
+            raw[i] = convert(x[i], chosen, unit_of, to=statistics.unit)
         z = torch.nan_to_num(normalise(raw, statistics), nan=0.0, posinf=0.0, neginf=0.0)
-        b, size = len(x), patch_px or chosen.patch_px
-        side_m = _per_item(chosen.gsd_m if gsd_m is None else gsd_m, (b,), "gsd_m") * size
+        b, size = len(x), chosen.patch_px if patch_px is None else patch_px
+        gsd = _per_item(chosen.gsd_m if gsd_m is None else gsd_m, (b,), "gsd_m")
+        if bool((gsd <= 0).any()):
+            raise OutOfRange(f"gsd_m={gsd_m} holds a size that is not above 0; give metres, and nan where unknown")
+        side_m = gsd * size
         return Batch(
             pixels=z,
             bands=chosen.bands,
@@ -122,13 +128,30 @@ def _chosen(sensor: str | Sensor, bands: Sequence[str] | None) -> Sensor:
         if sensor not in sensors:
             raise SensorUnknown(f"no sensor is called {sensor!r}; known are {', '.join(sensors)}")
         sensor = sensors[sensor]
-    return sensor if bands is None else sensor.select(tuple(bands))
+    if not isinstance(sensor, Sensor):
+        raise SensorUnknown(f"sensor={sensor!r} names none; give a name of the fleet or a Sensor")
+    if bands is None:
+        return sensor
+    return sensor.select(resolve(sensor, bands.split(",") if isinstance(bands, str) else tuple(bands)))
 
 
 def _float32(pixels: Tensor | np.ndarray) -> Tensor:
-    if isinstance(pixels, Tensor):
-        return pixels.to(torch.float32)
-    return torch.from_numpy(np.array(pixels, dtype=np.float32))
+    try:
+        raw = pixels if isinstance(pixels, Tensor) else torch.from_numpy(_native(np.asarray(pixels)))
+    except (TypeError, ValueError) as cause:
+        raise BadInput(
+            f"pixels of type {type(pixels).__name__} are no array of numbers; give numpy or torch"
+        ) from cause
+    if raw.is_complex():
+        raise BadInput("pixels are complex numbers, as single-look radar holds; give intensity or amplitude")
+    return raw.to(torch.float32)
+
+
+def _native(pixels: np.ndarray) -> np.ndarray:
+    """Numbers of a type that torch knows, in this machine's byte order."""
+    if pixels.dtype.kind not in "biufc":
+        raise TypeError(pixels.dtype)
+    return np.array(pixels, dtype=np.complex64 if pixels.dtype.kind == "c" else np.float32)
 
 
 def _given(stats: str | Statistics | Mapping[str, Sequence[float]], sensor: Sensor) -> Statistics:
@@ -143,14 +166,23 @@ def _given(stats: str | Statistics | Mapping[str, Sequence[float]], sensor: Sens
     if isinstance(stats, Mapping):
         if not {"mean", "std"} <= set(stats):
             raise BadInput(f"stats needs mean and std, got {', '.join(stats)}; give both, one number per band")
-        mean, std = tuple(map(float, stats["mean"])), tuple(map(float, stats["std"]))
+        try:
+            mean, std = tuple(map(float, stats["mean"])), tuple(map(float, stats["std"]))
+        except (TypeError, ValueError) as cause:
+            raise BadInput(f"stats={dict(stats)} holds something else than numbers; give one per band") from cause
         stats = Statistics("given", mean, std, sensor.unit, "given by the caller")
+    if not isinstance(stats, Statistics):
+        raise BadInput(f"stats={stats!r} is no set; give its name, a Statistics, or a mapping with mean and std")
     if len(stats.mean) != len(sensor.bands) or len(stats.std) != len(sensor.bands):
         raise BandMismatch(
             f"stats hold {len(stats.mean)} means and {len(stats.std)} deviations for {len(sensor.bands)} bands; "
             "give one of each per channel"
         )
-    return replace(stats, name=stats.name)
+    if not all(s > 0 for s in stats.std):
+        raise OutOfRange(
+            f"stats hold the deviations {stats.std}; each must be above 0, or nothing is left to divide by"
+        )
+    return stats
 
 
 def _units(unit: str | Sequence[str] | None, x: Float[Tensor, "b c h w"], sensor: Sensor) -> list[str]:
@@ -166,7 +198,12 @@ def _per_item(value: object, shape: tuple[int, ...], name: str) -> Float[Tensor,
     """None is NaN; one value counts for every item. Kept in float32, as the released models were trained."""
     if value is None:
         return torch.full(shape, torch.nan)
-    given = value if isinstance(value, Tensor) else np.asarray(value, dtype=np.float32)
+    try:
+        given = value if isinstance(value, Tensor) else np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError) as cause:
+        raise BadInput(
+            f"{name}={value!r} holds something else than numbers; give {shape}, nan where unknown"
+        ) from cause
     x = torch.as_tensor(given).to(torch.float32)
     fits = x.shape == shape or x.shape == shape[1:] or (len(shape) == 1 and x.shape == (1,))
     if not fits:

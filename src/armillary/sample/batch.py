@@ -44,7 +44,7 @@ class Batch:
     patch_px: int = 16
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bands", tuple(self.bands))
+        self._check_kinds()
         b, c, h, w = self.pixels.shape
         if c != len(self.bands):
             raise BandMismatch(f"pixels have {c} channels, but {len(self.bands)} bands are given; give one per channel")
@@ -59,6 +59,29 @@ class Batch:
             elif tuple(value.shape) != shape:
                 raise OutOfRange(f"{name} has shape {tuple(value.shape)}, a batch of {b} needs {shape}")
         self._check_ranges()
+
+    def _check_kinds(self) -> None:
+        """Arrays of numbers become tensors, bands a tuple; what cannot is refused."""
+        for name in ("pixels", "lonlat", "days", "token_km2"):
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, None if value is None else torch.as_tensor(value))
+            except (TypeError, ValueError, RuntimeError) as cause:
+                raise OutOfRange(
+                    f"{name} holds something else than numbers; give a tensor, nan where unknown"
+                ) from cause
+        if self.pixels.ndim != 4 or self.pixels.is_complex():
+            what = f"{self.pixels.dtype} of shape {tuple(self.pixels.shape)}"
+            raise OutOfRange(f"pixels are {what}; give real numbers [item, band, row, column]")
+        bands = (self.bands,) if isinstance(self.bands, Band) else tuple(self.bands)
+        odd = [b for b in bands if not isinstance(b, Band)]
+        if odd or not bands:
+            what = repr(odd[0]) if odd else "nothing"
+            raise BandMismatch(f"bands hold {what}; give an arm.Spectral or arm.Named for each channel")
+        if self.patch_px != int(self.patch_px):
+            raise OutOfRange(f"patch_px={self.patch_px} is no whole number of pixels; give one")
+        object.__setattr__(self, "bands", bands)
+        object.__setattr__(self, "patch_px", int(self.patch_px))
 
     def _check_ranges(self) -> None:
         assert self.lonlat is not None and self.days is not None and self.token_km2 is not None  # noqa: S101, PT018
