@@ -1,3 +1,6 @@
+import contextlib
+import pickle
+import random
 from collections import OrderedDict
 from pathlib import Path
 
@@ -142,3 +145,51 @@ def test_weights_of_another_size_are_refused_through_the_public_door(tiny: Coper
     save(tiny, tmp_path / "w.safetensors")
     with pytest.raises(WeightsMismatch, match=r"of another shape: .*cls_token"):
         arm.load_model("copernicus-fm-small", weights=tmp_path / "w.safetensors")
+
+
+class _Bomb:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.marker,)
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.pt", "w.safetensors"])
+@pytest.mark.parametrize("zipped", [True, False], ids=["zipped", "plain pickle"])
+def test_a_pickle_bomb_is_refused_unexploded_and_without_advice_to_light_it(
+    tmp_path: Path, name: str, zipped: bool
+) -> None:
+    bomb = {"model": _Bomb(tmp_path / "exploded")}
+    if zipped:
+        torch.save(bomb, tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(pickle.dumps(bomb))
+    with pytest.raises(WeightsMismatch) as caught:
+        read_tensors(tmp_path / name)
+    assert not (tmp_path / "exploded").exists()
+    assert "weights_only" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_damaged_bytes_are_always_one_sentence(tmp_path: Path, suffix: str) -> None:
+    file, rng = tmp_path / f"w{suffix}", random.Random(0)  # noqa: S311
+    tensors = {"a": torch.zeros(40), "b": torch.ones(3, 3)}
+    if suffix == ".pth":
+        torch.save(tensors, file)
+    else:
+        save_file(tensors, file)
+    whole = file.read_bytes()
+    for _ in range(60):
+        data = bytearray(whole[: rng.randrange(1, len(whole))] if rng.random() < 0.3 else whole)
+        for _ in range(6):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        file.write_bytes(data)
+        with contextlib.suppress(WeightsMismatch):
+            read_tensors(file)
+
+
+def test_a_dict_under_state_dict_is_found(tiny: CopernicusFM, tmp_path: Path) -> None:
+    torch.save({"state_dict": official_state(tiny), "epoch": 3}, tmp_path / "w.pth")
+    assert read_tensors(tmp_path / "w.pth").keys() == official_state(tiny).keys()

@@ -148,20 +148,30 @@ def locate(href: str | PathLike[str]) -> Path:
 def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:
     """Every tensor of a .safetensors or PyTorch file by name; the file cannot run code.
 
-    A PyTorch file is a flat dict, or one under "model".
+    A PyTorch file is a flat dict, or one under "model" or "state_dict".
     """
     path = locate(href)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         found: object = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as cause:
-        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    except Exception as cause:  # damaged bytes make the unpickler raise whatever they happen to spell
         raise WeightsMismatch(
-            f"{path} cannot be read as weights ({reason}); give a whole .safetensors or a .pth file of plain tensors"
+            f"{path} cannot be read as weights ({_reason(cause)}); give a whole .safetensors or a .pth file of plain "
+            "tensors"
         ) from cause
-    if isinstance(found, dict) and isinstance(found.get("model"), dict):
-        found = found["model"]
+    for key in ("model", "state_dict"):
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
     if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
         raise WeightsMismatch(f"{path} holds no dict of tensors but {type(found).__name__}; give the state dict itself")
     return cast(dict[str, Tensor], dict(found))
+
+
+def _reason(cause: Exception) -> str:
+    """Why, in a few words; PyTorch's own advice, to load the file with code and all, is not passed on."""
+    if isinstance(cause, pickle.UnpicklingError):
+        return "it is damaged, or holds other objects than tensors, which may run code"
+    if isinstance(cause, SafetensorError | OSError | RuntimeError):
+        return (str(cause).strip().splitlines() or [type(cause).__name__])[0].split(". ")[0]
+    return f"it is damaged: {type(cause).__name__}"
