@@ -30,3 +30,34 @@ def test_each_item_of_a_batch_equals_itself_alone(unknown: list[tuple[bool, ...]
             assert_close(together.pooled[i : i + 1], alone.pooled, atol=1e-5, rtol=0)
             assert_close(together.cls[i : i + 1], alone.cls, atol=1e-5, rtol=0)
             assert_close(together.grid[i : i + 1], alone.grid, atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    patch_px=st.integers(4, 32),
+    size=st.tuples(st.integers(0, 40), st.integers(0, 40)),
+    n=st.integers(1, 5),
+    order=st.permutations(range(13)),
+    count=st.integers(1, 13),
+    seed=st.integers(0, 1000),
+)
+def test_neither_neighbours_nor_band_order_matter_for_any_kernel_and_rectangle(
+    patch_px: int, size: tuple[int, int], n: int, order: list[int], count: int, seed: int
+) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    sensor = arm.sensors["s2-l1c"]
+    bands = tuple(sensor.bands[i] for i in order[:count])
+    pixels = torch.randn(n, count, patch_px + size[0], patch_px + size[1], generator=rng)
+    pixels[0, 0, 0, 0] = torch.nan
+    days = torch.rand(n, generator=rng) * 20000
+    days[::2] = torch.nan
+    shuffled = torch.randperm(count, generator=rng).tolist()
+    with torch.inference_mode():
+        batch = arm.Batch(pixels, bands, days=days, patch_px=patch_px)
+        together = MODEL(batch)
+        mixed = MODEL(arm.Batch(pixels[:, shuffled], tuple(bands[i] for i in shuffled), days=days, patch_px=patch_px))
+        assert_close(mixed.pooled, together.pooled, atol=1e-5, rtol=0)
+        for i in range(n):
+            alone = MODEL(batch[i : i + 1])
+            assert_close(together.pooled[i : i + 1], alone.pooled, atol=1e-5, rtol=0)
+            assert_close(together.cls[i : i + 1], alone.cls, atol=1e-5, rtol=0)
