@@ -66,3 +66,15 @@ def test_a_fact_that_cannot_be_is_refused_by_name(facts: dict[str, object]) -> N
         Request.of(None, facts)
     assert next(iter(facts)) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [0, -10, "-1"])
+def test_a_pixel_has_a_size_above_0(size: object) -> None:
+    with pytest.raises(BadInput, match="above 0"):
+        Request.of(None, {"resolution": size})
+
+
+def test_a_fact_without_use_is_refused_and_the_only_step_is_no_such_fact() -> None:
+    Request.of(None, {"step": 0, "offset": 5}).refuse(("step", "min_qa"), "a product")
+    with pytest.raises(BadInput, match="offset= was given for a product"):
+        Request.of(None, {"step": 0, "offset": 5}).refuse(("step", "offset"), "a product")

@@ -115,7 +115,8 @@ def resolve(sensor: Sensor, names: Sequence[str]) -> tuple[str, ...]:
     houses = tuple(_known(own, n) for n in _red_edges(names))
     strange = [n for n, house in zip(names, houses, strict=True) if house is None]
     if strange:
-        close = get_close_matches(strange[0].lower(), [*_BY_WORD, *own], n=1)
+        words = [w for w, house in _BY_WORD.items() if house in own.values()]
+        close = get_close_matches(strange[0].lower(), [*words, *own], n=1)
         hint = f"; did you mean {close[0]!r}" if close else ""
         raise BandMismatch(
             f"{sensor.name} has no band called {', '.join(map(repr, strange))}; it has {', '.join(sensor.band_names)}"

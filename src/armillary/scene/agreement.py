@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from armillary.earth.lexicon import house_name
 from armillary.earth.sensors import Sensor
 from armillary.errors import BandMismatch, SensorUnknown
 from armillary.scene.request import Request
@@ -19,7 +20,8 @@ def agree(found: Sensor, request: Request, path: Path) -> Sensor:
         raise SensorUnknown(
             f"{path} was opened as {asked.name}, and says itself that it is {found.name}; leave sensor= out"
         )
-    names = request.bands or (None if asked is None else tuple(b for b in asked.band_names if b in found.band_names))
+    bands = request.bands and tuple(_house(n, found) for n in request.bands)
+    names = bands or (None if asked is None else tuple(b for b in asked.band_names if b in found.band_names))
     if names is None or names == found.band_names:
         return found
     absent = [n for n in names if n not in found.band_names]
@@ -29,3 +31,9 @@ def agree(found: Sensor, request: Request, path: Path) -> Sensor:
             f"it holds {', '.join(found.band_names)}"
         )
     return found.select(names)
+
+
+def _house(name: str, found: Sensor) -> str:
+    """The product's own name of a band that the caller calls by a foreign one."""
+    house = house_name(name)
+    return house if house in found.band_names else name

@@ -57,6 +57,8 @@ def scene_of(nc: NetCDF, path: Path, request: Request) -> Scene:
     Raises:
         SceneUnreadable: its axes are not regular, or its unit is not mol m-2.
     """
+    idle = ("resolution", "crs", "unit", "offset", "min_qa", "step")
+    request.refuse(idle, f"{path}, which is on its own grid already")
     name, axes = column(nc), _axes(nc)
     assert name is not None  # noqa: S101 - asked before
     assert axes is not None  # noqa: S101

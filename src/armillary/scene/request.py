@@ -1,7 +1,7 @@
 """Request: what the caller of `arm.open` already knows about a file. None means: find it out."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -47,6 +47,19 @@ class Request:
         given = {k: v for k, v in facts.items() if v is not None}
         return cls(sensor=sensor, **{k: _READ[k](v) for k, v in given.items()})
 
+    def refuse(self, names: Sequence[str], what: str) -> None:
+        """One sentence when the caller gave a fact that changes nothing in this product.
+
+        Args:
+            names: of the facts; `step=0`, the only step there is, does no harm.
+            what: the product, as in "a Sentinel-1 GRD product".
+        """
+        idle = [n for n in names if getattr(self, n) is not None and not (n == "step" and self.step == 0)]
+        if idle:
+            raise BadInput(
+                f"{', '.join(f'{n}=' for n in idle)} was given for {what}, where it changes nothing: leave it out"
+            )
+
 
 def utc(value: object) -> datetime:
     """A timezone-aware UTC time from ISO 8601 text, a datetime, a date or a numpy datetime64; naive times are UTC."""
@@ -76,6 +89,13 @@ def _number(value: object) -> float:
     return number
 
 
+def _size(value: object) -> float:
+    number = _number(value)
+    if number <= 0:
+        raise BadInput(f"resolution={value!r} is no size of a pixel; give metres or degrees above 0")
+    return number
+
+
 def _whole(value: object) -> int:
     number = _number(value)
     if number % 1:
@@ -90,6 +110,6 @@ _READ: dict[str, Callable[[object], Any]] = {
     "unit": str,
     "offset": _number,
     "min_qa": _number,
-    "resolution": _number,
+    "resolution": _size,
     "step": _whole,
 }

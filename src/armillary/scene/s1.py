@@ -158,6 +158,7 @@ def open_scene(path: Path, request: Request) -> Scene:
         SensorUnknown: it is no GRD product, or holds HH and HV, which no model of the fleet knows.
         SceneUnreadable: a file is missing or damaged.
     """
+    request.refuse(("offset", "min_qa", "step"), f"{path}, a Sentinel-1 GRD product")
     archive = Archive.open(path)
     quantity, denoise = quantity_of(request.unit)
     annotations = _annotations(archive)

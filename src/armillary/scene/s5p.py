@@ -103,6 +103,8 @@ def open_scene(path: Path, request: Request) -> Scene:
     with opened(path if members is None else members.path(members.archive.one(_FILE, "NetCDF file"))) as nc:
         if l3.column(nc) is not None:
             return l3.scene_of(nc, path, request)
+        flat = ("min_qa",) if _is_flat(nc) else ()
+        request.refuse(("unit", "offset", "step", *flat), f"{path}, a Sentinel-5P product")
         granule = _flattened(nc) if _is_flat(nc) else _official(nc, request)
     sensor = agree(sensors[granule.sensor], request, path)
     window = _grid(granule, request)

@@ -159,7 +159,7 @@ def _sensor(product: Product, request: Request, archive: Archive) -> tuple[Senso
     given = request.sensor
     if given is None or given.name == found.name:
         return given or found, "read" if given is None else "given"
-    if set(given.band_names) <= set(BAND_IDS) and given.unit == found.unit:
+    if given.name not in sensors and set(given.band_names) <= set(BAND_IDS) and given.unit == found.unit:
         return given, "given"
     raise SensorUnknown(f"{archive.name} is {found.name}, and {given.name} was asked; leave sensor= away")
 

@@ -25,6 +25,12 @@ UTM_REACH_DEG = 6.0
 DEGREE_M = 111_320.0
 """Length of one degree of latitude (mean, WGS84), metres; fixes default grid steps only."""
 
+MOST_PX = 500_000
+"""Most rows or columns of a grid: the Earth around in pixels of 80 m."""
+
+COARSEST_M = 100_000.0
+"""A pixel of this size is taken however small the swath is; one of a larger size must not dwarf the swath."""
+
 _EARTH = Geod(ellps="WGS84")
 
 Degrees = Float[np.ndarray, "h w"]
@@ -91,7 +97,14 @@ def grid_over(lon: Degrees, lat: Degrees, crs: CRS, step: tuple[float, float], *
         raise EmptyScene(f"not one pixel of the swath has a place in {crs}; give another crs=")
     x0, x1 = (math.floor(np.nanmin(x) / dx - margin + 1e-6), math.ceil(np.nanmax(x) / dx + margin - 1e-6))
     y0, y1 = (math.floor(np.nanmin(y) / dy - margin + 1e-6), math.ceil(np.nanmax(y) / dy + margin - 1e-6))
-    return Window.of((max(y1 - y0, 1), max(x1 - x0, 1)), (dx, 0.0, x0 * dx, 0.0, -dy, y1 * dy), crs)
+    rows, cols = max(y1 - y0, 1), max(x1 - x0, 1)
+    widest = max(float(np.nanmax(x) - np.nanmin(x)), float(np.nanmax(y) - np.nanmin(y)))
+    if max(rows, cols) > MOST_PX or max(dx, dy) > max(10 * widest, COARSEST_M):
+        raise OutOfRange(
+            f"resolution={dx:g} would lay the swath, {widest:g} wide in units of {crs}, on {rows} x {cols} pixels; "
+            "give one that suits it"
+        )
+    return Window.of((rows, cols), (dx, 0.0, x0 * dx, 0.0, -dy, y1 * dy), crs)
 
 
 def step_of(crs: CRS, size_m: float, lat: float, resolution: float | None) -> tuple[float, float]:
