@@ -17,6 +17,7 @@ from cyclopts import Parameter
 from armillary.cli.flags import Json
 from armillary.errors import ArmillaryError, OutputRefused
 from armillary.models.copernicus_fm import CopernicusFM
+from armillary.models.precision import Precision, cast
 from armillary.models.zoo import load_model
 from armillary.product.receipt import ModelFacts
 from armillary.product.report import Card, Report
@@ -100,6 +101,7 @@ def demo(
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("demo-output"),
     data: Path | None = None,
     model: str = "copernicus-fm-base",
+    precision: Precision = "auto",
     as_json: Json = False,
 ) -> None:
     """Embed one scene of each sensor and write a report. Needs no network.
@@ -110,6 +112,7 @@ def demo(
         output: the folder to write; report.html is the page to open.
         data: a folder with more real scenes (s3_olci/ for OLCI); without one the OLCI scene is synthetic and says so.
         model: name of the model.
+        precision: float32, bfloat16, or auto: bfloat16 where this processor multiplies it natively.
         as_json: print one JSON object instead of lines.
     """
     begun = time.monotonic()
@@ -117,7 +120,7 @@ def demo(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise OutputRefused(f"{output} cannot be written ({cause.strerror}); choose another -o") from cause
-    network = load_model(model, weights=None)
+    network = cast(load_model(model, weights=None), precision)
     facts = ModelFacts.of(network, model, "random")
     cards: list[Card] = []
     rows: list[tuple[str, ...]] = [("sensor", "scene", "bands", "pixels", "tokens", "open s", "embed s", "products s")]
@@ -130,7 +133,7 @@ def demo(
     report = Report(
         title="Armillary: one scene of each sensor",
         lead=UNTRAINED.format(model),
-        sub=f"{facts.parameters / 1e6:.0f} million parameters · {seconds:.0f} s in all · "
+        sub=f"{facts.parameters / 1e6:.0f} million parameters, {facts.precision} · {seconds:.0f} s in all · "
         "each folder beside this page holds the COG, Zarr, GeoParquet, STAC item, pictures and receipt of its scene",
         table=rows,
         cards=cards,
