@@ -13,7 +13,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from armillary.scene import handles
+from armillary.scene.access import handles
 
 SIDE, CROP = 4096, 256
 

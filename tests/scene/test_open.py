@@ -13,7 +13,7 @@ import xarray as xr
 from tests.scene.synthetic.rasters import PRODUCT, RGB, counts, quiet, write
 
 from armillary.errors import ArmillaryError, SceneNotFound, SceneUnreadable
-from armillary.scene import layers
+from armillary.scene.gridded import layers
 
 
 @pytest.fixture

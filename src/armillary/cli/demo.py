@@ -23,8 +23,8 @@ from armillary.product.receipt import ModelFacts
 from armillary.product.report import Card, Report
 from armillary.product.write import Order, write
 from armillary.sample.sample import sensor_of
-from armillary.scene.invented import invent_olci
 from armillary.scene.open import open as open_scene
+from armillary.scene.s3.invented import invent_olci
 from armillary.scene.summary import facts_of, summarise
 
 SWATH = "ddeq/data/Matimba_S5P_RPRO_L2__NO2____20210725T110715.nc"

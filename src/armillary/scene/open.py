@@ -16,12 +16,18 @@ import xarray as xr
 from armillary.earth.card import find_sensor
 from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput, SceneNotFound, SceneUnreadable
-from armillary.scene import cube, folder, olci, raster, s1, s5p, safe, stac, treesatai, zarr
+from armillary.scene import stac
+from armillary.scene.access.netcdf import opened
 from armillary.scene.crop import Span, cropped
+from armillary.scene.gridded import cube, folder, raster, treesatai
 from armillary.scene.hrefs import gdal_name, is_remote, local
-from armillary.scene.netcdf import opened
 from armillary.scene.request import Request
+from armillary.scene.s1 import grd
+from armillary.scene.s2 import safe
+from armillary.scene.s3 import olci
+from armillary.scene.s5p import tropomi
 from armillary.scene.scene import Scene
+from armillary.scene.zarr import zarr
 
 Href = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Mapping[str, object] | pystac.Item
 """A path, a URL, a list of single-band files of one scene, or a STAC item as a dict or pystac.Item."""
@@ -37,7 +43,7 @@ class Reader(Protocol):
         """The scene, lazily."""
 
 
-READERS: tuple[Reader, ...] = (folder, safe, zarr, s1, olci, s5p, stac, cube, treesatai, raster)
+READERS: tuple[Reader, ...] = (folder, safe, zarr, grd, olci, tropomi, stac, cube, treesatai, raster)
 """Most particular first: products with metadata, then folders, then single rasters."""
 
 

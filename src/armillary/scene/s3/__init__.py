@@ -1,0 +1,1 @@
+"""Sentinel-3 OLCI products in their own layout."""

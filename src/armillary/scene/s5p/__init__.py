@@ -1,0 +1,1 @@
+"""Sentinel-5P products in their own layout."""

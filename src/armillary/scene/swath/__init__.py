@@ -1,0 +1,1 @@
+"""From swath to map: grids, nearest pixels, overlap weights, geolocation."""

@@ -1,0 +1,1 @@
+"""Zarr: the products of EOPF and ordinary georeferenced arrays."""
