@@ -46,6 +46,15 @@ def test_a_second_embed_says_that_it_is_finished(out: Path, capsys: pytest.Captu
     assert json.loads(capsys.readouterr().out)["stage"] == "nothing to do"
 
 
+def test_where_no_weights_ship_the_first_line_says_random(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--model", "copernicus-fm-small", "--format", "cog", "--patch", "32")
+    assert run("embed", DEMO / "s1_rtc_serengeti.tif", "-o", tmp_path / "o", *arguments) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "RANDOM WEIGHTS" in line]
+    assert len(said) == 1
+    receipt = json.loads((tmp_path / "o" / "receipt.json").read_text())
+    assert (receipt["model"]["weights"], receipt["config"]["patch_px"]) == ("random", 32)
+
+
 def test_bad_input_leaves_with_2_and_one_sentence(
     out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

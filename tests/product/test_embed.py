@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 
 import armillary as arm
-from armillary.errors import BadInput, EmptyScene
+from armillary.errors import BadInput, EmptyScene, OutOfRange
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.product.strips import plan_of, strips
 
@@ -22,6 +22,15 @@ def test_the_map_has_one_token_per_patch_from_the_same_corner(tiny: CopernicusFM
     assert str(grid.rio.crs) == "EPSG:32632"
     assert grid.rio.bounds() == scene.rio.bounds()
     assert grid.rio.resolution() == (160, -160)
+
+
+def test_a_smaller_patch_makes_a_denser_map_of_the_same_ground(tiny: CopernicusFM, make_scene: MakeScene) -> None:
+    scene = make_scene((96, 128))
+    grid = arm.embed(scene, model=tiny, output="grid", patch_px=8)
+    assert grid.shape == (24, 12, 16)
+    assert grid.rio.resolution() == (80, -80)
+    with pytest.raises(OutOfRange, match="takes 1 to 224"):
+        arm.embed(scene, model=tiny, patch_px=225)
 
 
 def test_a_scene_of_one_chip_is_what_the_model_says(tiny: CopernicusFM, make_scene: MakeScene) -> None:

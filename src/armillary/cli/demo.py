@@ -55,6 +55,7 @@ class Exhibit:
     title: str
     find: Callable[[Path | None, Path], Found | None]
     facts: Mapping[str, str | float] = field(default_factory=dict)
+    patch_px: int | None = None
 
 
 def _packaged(relative: str, origin: str) -> Callable[[Path | None, Path], Found | None]:
@@ -91,7 +92,11 @@ EXHIBITS = (
     Exhibit("s3-olci", "Sentinel-3 OLCI", _olci),
     Exhibit("s5p-no2", "Sentinel-5P TROPOMI, NO2 column", _swath, {"resolution": 0.05}),
     Exhibit(
-        "dem", "Elevation, Serengeti", _packaged("dem_serengeti.tif", "TerraMesh, CC-BY-SA-4.0"), {"sensor": "dem"}
+        "dem",
+        "Elevation, Serengeti",
+        _packaged("dem_serengeti.tif", "TerraMesh, CC-BY-SA-4.0"),
+        {"sensor": "dem"},
+        patch_px=8,
     ),
 )
 
@@ -160,7 +165,8 @@ def _show(
             summary = _summary(array)
             opened = time.monotonic() - begun
             order = Order(out / exhibit.name, exhibit.name, overwrite=True)
-            made = [step.files for step in write(array, network, order, facts) if step.files][-1]
+            steps = write(array, network, order, facts, patch_px=exhibit.patch_px)
+            made = [step.files for step in steps if step.files][-1]
     except ArmillaryError as error:
         return Card(exhibit.title, str(error), flag="FAILED"), (exhibit.name, "failed", *["-"] * 6)
     receipt = json.loads((order.out / "receipt.json").read_text(encoding="utf-8"))

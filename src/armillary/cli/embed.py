@@ -10,13 +10,17 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from armillary.cli.flags import Json
+from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told
 from armillary.errors import BadInput
 from armillary.models.precision import Precision, cast
-from armillary.models.zoo import load_model
+from armillary.models.zoo import DEFAULT_WEIGHTS, load_model
 from armillary.product.receipt import ModelFacts
 from armillary.product.write import FORMATS, Order, Step, write
-from armillary.scene.open import open as open_scene
+
+UNTRAINED = (
+    "No trained ones ship with this version, so the map shows the structure of the input and no learned meaning; give "
+    "--weights a .pth or .safetensors file, or hf://owner/repo/file"
+)
 
 
 def embed(
@@ -25,25 +29,17 @@ def embed(
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     model: str = "copernicus-fm-base",
     weights: str = "default",
-    sensor: str | None = None,
-    bands: str | None = None,
-    time: str | None = None,
-    crs: str | None = None,
-    unit: str | None = None,
-    offset: float | None = None,
-    min_qa: float | None = None,
-    resolution: float | None = None,
-    step: int | None = None,
-    window: tuple[float, float, float, float] | None = None,
+    told: Told = NOTHING_TOLD,
     format: str = ",".join(FORMATS),
     dtype: str = "float32",
+    patch: int | None = None,
     overlap: int | None = None,
     tile: int = 512,
     workers: int = 1,
     batch: int = 8,
     precision: Precision = "auto",
-    resume: Annotated[bool, Parameter(negative="")] = False,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    resume: Switch = False,
+    overwrite: Switch = False,
     as_json: Json = False,
 ) -> None:
     """Turn a scene into a georeferenced map of embeddings.
@@ -57,19 +53,12 @@ def embed(
         file: file, folder, URL or STAC item.
         output: the folder to write.
         model: name of the model.
-        weights: default, none (random), a .pth or .safetensors file, or hf://owner/repo/file.
-        sensor: name of the sensor or path of a card, when the file cannot tell.
-        bands: names of the file's bands in its order, or those to keep, separated by commas.
-        time: when it was sensed, ISO 8601, UTC.
-        crs: coordinate system of a file that holds none.
-        unit: what the stored numbers are: count, reflectance, dB, linear, amplitude.
-        offset: added to Sentinel-2 counts before scaling.
-        min_qa: smallest Sentinel-5P quality that is kept.
-        resolution: pixel size of the output grid.
-        step: position in a time series, from 0.
-        window: west south east north in degrees.
+        weights: default (what ships; random with a warning where nothing does), none (random), a .pth or .safetensors
+            file, or hf://owner/repo/file.
+        told: what the caller knows better than the file.
         format: cog, zarr, geoparquet, separated by commas.
         dtype: float32, float16 or int8 (linear, one scale per dimension).
+        patch: side of a token in pixels, other than the sensor's own; smaller makes a denser map.
         overlap: pixels that neighbouring chips share; about a quarter of a chip unless given.
         tile: widest read in pixels; changes no value.
         workers: threads that read ahead; changes no value.
@@ -79,16 +68,16 @@ def embed(
         overwrite: begin again over an interrupted or finished run.
         as_json: print one JSON object instead of lines.
     """
-    facts = {"bands": bands, "time": time, "crs": crs, "unit": unit, "offset": offset}
-    facts |= {"min_qa": min_qa, "resolution": resolution, "step": step}
     order = Order(output, stem_of(file), tuple(f.strip() for f in format.split(",")), dtype, resume, overwrite)
-    array = open_scene(file, sensor, window, **facts)
-    random = weights.lower() == "none"
+    array = told.open(file)
+    random = weights.lower() == "none" or (weights == "default" and model not in DEFAULT_WEIGHTS)
     if random:
-        print(f"warning: {model} has random weights; its embeddings mean nothing yet", file=sys.stderr)
+        print(f"warning: {model}: RANDOM WEIGHTS. {UNTRAINED}", file=sys.stderr)
     network = cast(load_model(model, weights=None if random else weights), precision)
     about = ModelFacts.of(network, model, "random" if random else weights)
-    steps = write(array, network, order, about, overlap=overlap, tile=tile, workers=workers, batch=batch)
+    steps = write(
+        array, network, order, about, patch_px=patch, overlap=overlap, tile=tile, workers=workers, batch=batch
+    )
     last = _watch(steps, quiet=as_json)
     if as_json:
         print(json.dumps({"stage": last.stage, "files": [str(f) for f in last.files]}, ensure_ascii=False))

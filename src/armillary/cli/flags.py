@@ -1,8 +1,54 @@
-"""Flags that every verb spells the same way."""
+"""Flags that several verbs spell the same way."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
+import xarray as xr
 from cyclopts import Parameter
+
+from armillary.scene.open import open as open_scene
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 """Print one JSON object on stdout, for programs."""
+
+Switch = Annotated[bool, Parameter(negative="")]
+"""A flag that is only ever given to say yes."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Told:
+    """What the caller knows better than the file.
+
+    Args:
+        sensor: name of the sensor or path of a card, when the file cannot tell.
+        bands: names of the file's bands in its order, or those to keep, separated by commas.
+        time: when it was sensed, ISO 8601, UTC; in a series, the nearest step.
+        crs: coordinate system of a file that holds none.
+        unit: what the stored numbers are: count, reflectance, dB, linear, amplitude.
+        offset: added to Sentinel-2 counts before scaling.
+        min_qa: smallest Sentinel-5P quality that is kept.
+        resolution: pixel size of the output grid.
+        step: position in a time series, from 0.
+        window: west south east north in degrees.
+    """
+
+    sensor: str | None = None
+    bands: str | None = None
+    time: str | None = None
+    crs: str | None = None
+    unit: str | None = None
+    offset: float | None = None
+    min_qa: float | None = None
+    resolution: float | None = None
+    step: int | None = None
+    window: Annotated[tuple[float, float, float, float] | None, Parameter(negative="")] = None
+
+    def open(self, file: str) -> xr.DataArray:
+        """The scene, lazily."""
+        facts = asdict(self)
+        sensor, window = facts.pop("sensor"), facts.pop("window")
+        return open_scene(file, sensor, window, **facts)
+
+
+NOTHING_TOLD = Told()

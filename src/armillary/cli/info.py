@@ -4,37 +4,26 @@ import json
 import math
 import sys
 import warnings
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from armillary.cli.flags import Json
+from armillary.cli.flags import NOTHING_TOLD, Json, Told
 from armillary.earth.bands import Band, Spectral
 from armillary.earth.sensors import Sensor
 from armillary.errors import EmptyScene
 from armillary.sample.sample import sensor_of, window_of
 from armillary.scene.crop import bounds_lonlat
-from armillary.scene.open import open
 from armillary.scene.summary import BandSummary, complaints, facts_of, summarise
 
 
 def info(
     file: str,
     *,
-    sensor: str | None = None,
-    bands: str | None = None,
-    time: str | None = None,
-    crs: str | None = None,
-    unit: str | None = None,
-    offset: float | None = None,
-    min_qa: float | None = None,
-    resolution: float | None = None,
-    step: int | None = None,
-    window: Annotated[tuple[float, float, float, float] | None, Parameter(name="--window")] = None,
+    told: Told = NOTHING_TOLD,
     as_json: Json = False,
 ) -> None:
     """Print what a model will see of a file: sensor, bands, units, place, time.
@@ -43,27 +32,16 @@ def info(
 
     Args:
         file: file, folder, URL or STAC item.
-        sensor: name of the sensor or path of a card, when the file cannot tell.
-        bands: names of the file's bands in its order, or those to keep, separated by commas.
-        time: when it was sensed, ISO 8601, UTC.
-        crs: coordinate system of a file that holds none.
-        unit: what the stored numbers are: count, reflectance, dB, linear, amplitude.
-        offset: added to Sentinel-2 counts before scaling.
-        min_qa: smallest Sentinel-5P quality that is kept.
-        resolution: pixel size of the output grid.
-        step: position in a time series, from 0.
-        window: west south east north in degrees.
+        told: what the caller knows better than the file.
         as_json: print one JSON object instead of lines.
     """
-    facts = {"bands": bands, "time": time, "crs": crs, "unit": unit, "offset": offset}
-    facts |= {"min_qa": min_qa, "resolution": resolution, "step": step}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        array = open(file, sensor, window, **facts)
+        array = told.open(file)
         found = sensor_of(array)
         seen = summarise(array, found)
-    told = [str(w.message) for w in caught if w.category is UserWarning] + complaints(seen, found)
-    report = describe(array, found, seen, told)
+    said = [str(w.message) for w in caught if w.category is UserWarning] + complaints(seen, found)
+    report = describe(array, found, seen, said)
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
@@ -72,7 +50,7 @@ def info(
         raise EmptyScene(f"{file} holds not one valid pixel where it was looked at; check nodata, bands= and window=")
 
 
-def describe(array: xr.DataArray, sensor: Sensor, seen: tuple[BandSummary, ...], told: list[str]) -> dict[str, Any]:
+def describe(array: xr.DataArray, sensor: Sensor, seen: tuple[BandSummary, ...], said: list[str]) -> dict[str, Any]:
     """The report as one JSON-ready mapping."""
     window = window_of(array)
     bounds = None if window.crs is None else [round(v, 6) for v in bounds_lonlat(window)]
@@ -92,7 +70,7 @@ def describe(array: xr.DataArray, sensor: Sensor, seen: tuple[BandSummary, ...],
         "facts": dict(facts_of(array)),
         "bands": [_row(b, s) for b, s in zip(sensor.bands, seen, strict=True)],
         "note": sensor.note or None,
-        "warnings": told,
+        "warnings": said,
     }
 
 

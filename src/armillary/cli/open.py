@@ -14,10 +14,9 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as Part
 from rich.progress import track
 
-from armillary.cli.flags import Json
+from armillary.cli.flags import NOTHING_TOLD, Json, Told
 from armillary.errors import ArmillaryError, EmptyScene, OutputRefused
 from armillary.sample.sample import window_of
-from armillary.scene.open import open as open_scene
 from armillary.scene.summary import facts_of
 
 STRIP_ROWS = 512
@@ -28,16 +27,7 @@ def open(
     file: str,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    sensor: str | None = None,
-    bands: str | None = None,
-    time: str | None = None,
-    crs: str | None = None,
-    unit: str | None = None,
-    offset: float | None = None,
-    min_qa: float | None = None,
-    resolution: float | None = None,
-    step: int | None = None,
-    window: tuple[float, float, float, float] | None = None,
+    told: Told = NOTHING_TOLD,
     as_json: Json = False,
 ) -> None:
     """Read a scene of any layout and write it as one GeoTIFF in physical units.
@@ -50,21 +40,10 @@ def open(
     Args:
         file: file, folder, URL or STAC item.
         output: the GeoTIFF to write; a file of that name is replaced when the new one is whole.
-        sensor: name of the sensor or path of a card, when the file cannot tell.
-        bands: names of the file's bands in its order, or those to keep, separated by commas.
-        time: when it was sensed, ISO 8601, UTC.
-        crs: coordinate system of a file that holds none.
-        unit: what the stored numbers are: count, reflectance, dB, linear, amplitude.
-        offset: added to Sentinel-2 counts before scaling.
-        min_qa: smallest Sentinel-5P quality that is kept.
-        resolution: pixel size of the output grid.
-        step: position in a time series, from 0.
-        window: west south east north in degrees.
+        told: what the caller knows better than the file.
         as_json: print one JSON object instead of lines.
     """
-    facts = {"bands": bands, "time": time, "crs": crs, "unit": unit, "offset": offset}
-    facts |= {"min_qa": min_qa, "resolution": resolution, "step": step}
-    array = open_scene(file, sensor, window, **facts)
+    array = told.open(file)
     write(array, output, quiet=as_json)
     if as_json:
         print(json.dumps({"output": str(output), "sensor": array.attrs["sensor"], "shape": list(array.shape)}))

@@ -20,11 +20,12 @@ Source = xr.DataArray | Batch | Mapping[str, xr.DataArray] | Mapping[str, Batch]
 Result = xr.DataArray | Tensor | dict[str, "xr.DataArray | Tensor"]
 
 
-def embed(
+def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
     x: Source,
     *,
     model: str | Encoder,
     output: str = "pooled",
+    patch_px: int | None = None,
     overlap: int | None = None,
     tile: int = 512,
     workers: int = 1,
@@ -39,6 +40,7 @@ def embed(
         model: a name that `arm.load_model` knows, or a model.
         output: "grid" gives one vector per token, "pooled" one per scene (the mean over its chips, each weighted by
             the valid tokens it answers for) or one per item of a Batch.
+        patch_px: side of a token in pixels; None: the sensor's own. Copernicus-FM takes any; smaller is a denser map.
         overlap: pixels that neighbouring chips share; None: about a quarter of a chip, in whole patches.
         tile: widest read in pixels; never changes a value.
         workers: threads that read ahead; never changes a value.
@@ -58,7 +60,7 @@ def embed(
     if output not in ("pooled", "grid"):
         raise BadInput(f"output={output!r} was asked; it is 'pooled' or 'grid'")
     if isinstance(x, Mapping):
-        again = {"overlap": overlap, "tile": tile, "workers": workers, "batch": batch}
+        again = {"patch_px": patch_px, "overlap": overlap, "tile": tile, "workers": workers, "batch": batch}
         return {name: embed(v, model=encoder, output=output, **again) for name, v in x.items()}  # type: ignore[misc,arg-type]
     if isinstance(x, Batch):
         with torch.inference_mode():
@@ -68,7 +70,7 @@ def embed(
         raise BadInput(
             f"arm.embed takes a DataArray, a Batch or a mapping of these, got {type(x).__name__}; see arm.open"
         )
-    plan = plan_of(x, overlap=overlap, tile=tile, workers=workers, batch=batch)
+    plan = plan_of(x, patch_px=patch_px, overlap=overlap, tile=tile, workers=workers, batch=batch)
     whole = _pooled(x, encoder, plan) if output == "pooled" else _grid(x, encoder, plan)
     return whole.assign_attrs(facts(x))
 

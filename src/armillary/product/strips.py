@@ -9,7 +9,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar, runtime_checkable
@@ -136,13 +136,20 @@ class Strip:
 
 
 def plan_of(
-    array: xr.DataArray, *, overlap: int | None = None, tile: int = 512, workers: int = 1, batch: int = 8
+    array: xr.DataArray,
+    *,
+    patch_px: int | None = None,
+    overlap: int | None = None,
+    tile: int = 512,
+    workers: int = 1,
+    batch: int = 8,
 ) -> Plan:
     """Plan the embedding of a DataArray (band, y, x) as `arm.open` returns it.
 
     Args:
         array: values in the sensor's unit; attrs name the sensor, time and unit.
-        overlap: pixels that neighbouring chips share, a multiple of the sensor's patch; None: about a quarter.
+        patch_px: side of a token; None: the sensor's own. Smaller tokens cost more and show more.
+        overlap: pixels that neighbouring chips share, a multiple of the patch; None: about a quarter.
         tile: widest read in pixels.
         workers: threads that read ahead.
         batch: chips at once.
@@ -152,6 +159,10 @@ def plan_of(
     if min(tile, workers, batch) < 1:
         raise OutOfRange(f"tile, workers and batch must be 1 or more, got {tile}, {workers} and {batch}")
     sensor, window, time = sensor_of(array), window_of(array), array.attrs.get("time")
+    if patch_px is not None:
+        if not 1 <= patch_px <= sensor.chip_px:
+            raise OutOfRange(f"patch_px={patch_px} was asked; {sensor.name} takes 1 to {sensor.chip_px}")
+        sensor = replace(sensor, patch_px=patch_px)
     days = float("nan") if time is None else (datetime.fromisoformat(time) - EPOCH).total_seconds() / 86400
     _warn_of_gsd(sensor, window)
     lattice = Lattice.of(window.shape, sensor, overlap)

@@ -80,7 +80,7 @@ def write(array: xr.DataArray, model: Encoder, order: Order, facts: ModelFacts, 
         model: see `armillary.product.strips.Encoder`.
         order: what to write where.
         facts: what the receipt says of the model.
-        how: overlap, tile, workers and batch, as for `arm.embed`.
+        how: patch_px, overlap, tile, workers and batch, as for `arm.embed`.
 
     Raises:
         PlaceUnknown: the array has no CRS.
