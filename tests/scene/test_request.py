@@ -5,8 +5,9 @@ from datetime import date, datetime
 import numpy as np
 import pytest
 
+from armillary.earth.when import utc
 from armillary.errors import BadInput
-from armillary.scene.request import Request, utc
+from armillary.scene.request import Request
 
 SENSED = "2022-07-06T08:56:11"
 

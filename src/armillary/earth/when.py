@@ -4,7 +4,7 @@
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from armillary.errors import BadInput, OutOfRange
 
@@ -97,6 +97,30 @@ def from_days(days: float | int) -> datetime:
 def as_utc(time: datetime) -> datetime:
     """The same instant in UTC; a naive time is taken as UTC."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def iso(time: datetime) -> str:
+    """ISO 8601 in UTC.
+
+    Example:
+        >>> iso(datetime(2022, 7, 6, 8, 56, 11, tzinfo=UTC))
+        '2022-07-06T08:56:11Z'
+    """
+    return as_utc(time).isoformat().replace("+00:00", "Z")
+
+
+def utc(value: object) -> datetime:
+    """A timezone-aware UTC time from ISO 8601 text, a datetime, a date or a numpy datetime64; naive times are UTC.
+
+    Raises:
+        BadInput: it is no time.
+    """
+    if isinstance(value, datetime):
+        return as_utc(value)
+    time = parse_iso(value.isoformat() if isinstance(value, date) else str(value))
+    if time is None:
+        raise BadInput(f"{value!r} is no time; write it as ISO 8601, for example 2022-07-06T08:56:11Z")
+    return time
 
 
 def _valid(parts: list[int]) -> datetime | None:

@@ -15,11 +15,11 @@ from shapely.geometry import mapping
 
 from armillary import __version__
 from armillary.earth.bands import Spectral
+from armillary.earth.when import iso
 from armillary.product.encoding import NODATA, Encoding
 from armillary.product.footprint import bounds, footprint
 from armillary.product.receipt import ModelFacts, file_sha256
 from armillary.product.strips import Plan
-from armillary.scene.scene import iso
 
 EXTENSIONS = (
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",

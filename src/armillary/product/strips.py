@@ -21,11 +21,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.earth.sensors import Sensor
+from armillary.earth.when import to_days
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange, PlaceUnknown
 from armillary.product.lattice import Chip, Lattice
 from armillary.sample.batch import Batch
-from armillary.sample.sample import EPOCH, sensor_of, window_of
+from armillary.sample.sample import sensor_of, window_of
 
 T = TypeVar("T")
 
@@ -163,7 +164,7 @@ def plan_of(
         if not 1 <= patch_px <= sensor.chip_px:
             raise OutOfRange(f"patch_px={patch_px} was asked; {sensor.name} takes 1 to {sensor.chip_px}")
         sensor = replace(sensor, patch_px=patch_px)
-    days = float("nan") if time is None else (datetime.fromisoformat(time) - EPOCH).total_seconds() / 86400
+    days = float("nan") if time is None else to_days(datetime.fromisoformat(time))
     _warn_of_gsd(sensor, window)
     lattice = Lattice.of(window.shape, sensor, overlap)
     return Plan(sensor, window, days, array.attrs.get("unit"), lattice, batch, tile, workers)

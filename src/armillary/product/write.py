@@ -18,6 +18,7 @@ from typing import Any, Literal
 import rasterio
 import xarray as xr
 
+from armillary.earth.when import iso
 from armillary.errors import ArmillaryError, BadInput, EmptyScene, OutputRefused, PlaceUnknown
 from armillary.product import preview, receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB, write_cog
@@ -27,7 +28,6 @@ from armillary.product.receipt import ModelFacts
 from armillary.product.staging import Staging, differences
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.product.table import Label, write_chips, write_tokens
-from armillary.scene.scene import iso
 
 FORMATS = ("cog", "zarr", "geoparquet")
 RECEIPT = "receipt.json"

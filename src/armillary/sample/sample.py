@@ -1,7 +1,7 @@
 """Sample: pixels + valid mask + Window + time of one sensor, in memory, before any model has seen them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import rioxarray  # noqa: F401  (gives DataArray its .rio)
@@ -12,11 +12,10 @@ from jaxtyping import Float
 from armillary.earth.card import parse_card
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Sensor
+from armillary.earth.when import to_days
 from armillary.earth.window import Window
 from armillary.errors import BandMismatch, SensorUnknown
 from armillary.shapes import Valid
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class Sample:
     @property
     def days(self) -> float:
         """Days since 1970-01-01, nan when the time is unknown."""
-        return float("nan") if self.time is None else (self.time - EPOCH).total_seconds() / 86400
+        return float("nan") if self.time is None else to_days(self.time)
 
     def crop(self, *, rows: slice, cols: slice) -> "Sample":
         """Pixels and place, cropped together."""

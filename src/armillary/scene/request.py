@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from armillary.earth.sensors import Sensor
-from armillary.earth.when import as_utc, parse_iso
+from armillary.earth.when import utc
 from armillary.errors import BadInput
 
 
@@ -59,16 +59,6 @@ class Request:
             raise BadInput(
                 f"{', '.join(f'{n}=' for n in idle)} was given for {what}, where it changes nothing: leave it out"
             )
-
-
-def utc(value: object) -> datetime:
-    """A timezone-aware UTC time from ISO 8601 text, a datetime, a date or a numpy datetime64; naive times are UTC."""
-    if isinstance(value, datetime):
-        return as_utc(value)
-    time = parse_iso(value.isoformat() if isinstance(value, date) else str(value))
-    if time is None:
-        raise BadInput(f"{value!r} is no time; write it as ISO 8601, for example 2022-07-06T08:56:11Z")
-    return time
 
 
 def _names(value: object) -> tuple[str, ...]:

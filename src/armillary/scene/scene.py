@@ -6,7 +6,7 @@ warning that goes with it says which), or "unknown".
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
@@ -19,6 +19,7 @@ from xarray.core import indexing
 from armillary.earth.card import card_text
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Sensor
+from armillary.earth.when import iso
 from armillary.earth.window import Window
 
 Source = Literal["read", "given", "assumed", "unknown"]
@@ -89,11 +90,6 @@ class Scene:
         array = xr.DataArray(xr.Variable(("band", "y", "x"), lazy, attrs), coords=coords, name=self.sensor.name)
         placed: xr.DataArray = array.rio.write_transform(self.window.affine)
         return placed if self.window.crs is None else placed.rio.write_crs(str(self.window.crs))
-
-
-def iso(time: datetime) -> str:
-    """ISO 8601 in UTC, as in 2022-07-06T08:56:11Z."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _axes(window: Window) -> dict[str, xr.Variable]:

@@ -21,6 +21,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from armillary.earth.lexicon import house_name, is_auxiliary
+from armillary.earth.when import utc
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch, SceneNotFound, SceneUnreadable, SensorUnknown
 from armillary.scene.gridded.clues import Clues, read_name
@@ -28,7 +29,7 @@ from armillary.scene.gridded.folder import finest_of
 from armillary.scene.gridded.planes import Plane, Planes, assemble, warn
 from armillary.scene.gridded.raster import read_planes
 from armillary.scene.hrefs import gdal_name, is_remote, local
-from armillary.scene.request import Request, utc
+from armillary.scene.request import Request
 from armillary.scene.scene import Scene
 
 Json = Mapping[str, Any]

@@ -17,6 +17,7 @@ from xarray.coding.times import decode_cf_datetime
 from armillary.earth.card import find_sensor
 from armillary.earth.lexicon import house_name, resolve
 from armillary.earth.sensors import Sensor
+from armillary.earth.when import utc
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch, SceneUnreadable, SensorUnknown
 from armillary.scene.access.netcdf import NetCDF, Variable, is_netcdf, opened
@@ -25,7 +26,7 @@ from armillary.scene.gridded.coarsen import coarsened
 from armillary.scene.gridded.planes import warn
 from armillary.scene.gridded.radiometry import Rule, Scaling
 from armillary.scene.gridded.rules import rules_of
-from armillary.scene.request import Request, utc
+from armillary.scene.request import Request
 from armillary.scene.scene import Scene, Source
 
 NODATA = 65535.0

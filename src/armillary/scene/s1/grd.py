@@ -23,14 +23,15 @@ import numpy as np
 from jaxtyping import Float
 
 from armillary.earth.fleet import sensors
+from armillary.earth.when import iso, utc
 from armillary.earth.window import Window
 from armillary.errors import BadInput, SceneUnreadable, SensorUnknown
 from armillary.scene.access import handles
 from armillary.scene.access.archive import Archive, elements, text
 from armillary.scene.agreement import agree
-from armillary.scene.request import Request, utc
+from armillary.scene.request import Request
 from armillary.scene.s1.calibration import QUANTITIES, Noise, Table, calibration_of, decibel, noise_of, power
-from armillary.scene.scene import Scene, Source, iso
+from armillary.scene.scene import Scene, Source
 from armillary.scene.swath.geolocation import Inverse, TieGrid
 from armillary.scene.swath.grid import DEGREE_M, grid_over, known_crs, step_of, utm
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.etree.ElementTree import Element
 
+from armillary.earth.when import utc
 from armillary.errors import SceneUnreadable
 from armillary.scene.access.archive import elements, local, text
 from armillary.scene.gridded.radiometry import SHIFT, THIRD_PARTY, UNSHIFTED_LOW, Scaling, s2_shift
-from armillary.scene.request import utc
 
 BAND_IDS: Mapping[str, int] = {
     **{f"B{i + 1:02d}": i for i in range(8)},

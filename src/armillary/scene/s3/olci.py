@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Sensor
+from armillary.earth.when import iso
 from armillary.earth.window import Window
 from armillary.errors import ArmillaryError, BadInput, EmptyScene, SceneUnreadable
 from armillary.scene.access.archive import Archive
@@ -31,7 +32,7 @@ from armillary.scene.agreement import agree
 from armillary.scene.request import Request
 from armillary.scene.s3.export import Export, is_export, stored_in, times_of
 from armillary.scene.s3.sen3 import Manifest, Sen3, is_sen3, manifest_of, refuse_others
-from armillary.scene.scene import Scene, Source, iso
+from armillary.scene.scene import Scene, Source
 from armillary.scene.swath.grid import DEGREE_M, fitting_crs, grid_over, known_crs, spacing_m, step_of, unwrap
 from armillary.scene.swath.nearest import Caps, Nearest, Swath
 

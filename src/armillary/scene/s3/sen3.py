@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from armillary.earth.when import utc
 from armillary.errors import SceneUnreadable, SensorUnknown
 from armillary.scene.access.archive import Archive, elements, holds, text
 from armillary.scene.access.members import Members
 from armillary.scene.access.netcdf import NetCDF, opened
-from armillary.scene.request import utc
 from armillary.scene.s3.radiance import decoded, flagged, from_ties, radiance, reflectance
 
 MANIFEST = r"xfdumanifest\.xml"

@@ -13,11 +13,12 @@ import numpy as np
 from jaxtyping import Float
 
 from armillary.earth.fleet import sensors
+from armillary.earth.when import utc
 from armillary.earth.window import Window
 from armillary.errors import SceneUnreadable
 from armillary.scene.access.netcdf import NetCDF
 from armillary.scene.agreement import agree
-from armillary.scene.request import Request, utc
+from armillary.scene.request import Request
 from armillary.scene.scene import Scene
 
 COLUMNS = {

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from armillary.earth.fleet import sensors
+from armillary.earth.when import iso
 from armillary.earth.window import Window
 from armillary.errors import ArmillaryError, EmptyScene, OutOfRange, SceneUnreadable, SensorUnknown
 from armillary.scene.access.archive import Archive
@@ -28,7 +29,7 @@ from armillary.scene.access.netcdf import NetCDF, is_netcdf, opened
 from armillary.scene.agreement import agree
 from armillary.scene.request import Request
 from armillary.scene.s5p import l3
-from armillary.scene.scene import Scene, Source, iso
+from armillary.scene.scene import Scene, Source
 from armillary.scene.swath.grid import grid_over, known_crs, project, spacing_m, unwrap
 from armillary.scene.swath.overlap import Footprints, Overlaid, corners_between
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from armillary.earth.when import utc
 from armillary.errors import SceneUnreadable
 from armillary.scene.access.store import Array, Store
 from armillary.scene.gridded.clues import read_name
-from armillary.scene.request import utc
 
 _NOTHING = (None, "", "null", "None", "MISSING", "NULL")
 

@@ -16,6 +16,7 @@ from xarray.coding.times import decode_cf_datetime
 
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Sensor
+from armillary.earth.when import utc
 from armillary.earth.window import Window
 from armillary.errors import BadInput, SceneUnreadable
 from armillary.scene.access.store import Array, Store
@@ -25,7 +26,7 @@ from armillary.scene.gridded.radiometry import Rule, Scaling
 from armillary.scene.gridded.recognise import choose
 from armillary.scene.gridded.rules import rules_of
 from armillary.scene.gridded.stack import Plane, Stack
-from armillary.scene.request import Request, utc
+from armillary.scene.request import Request
 from armillary.scene.scene import Scene, Source
 from armillary.scene.zarr.eopf import Discovery, affine_of, crs_of
 
