@@ -47,6 +47,8 @@ class Cell:
 
     Example:
         >>> c = from_id("433U_1027R")
+        >>> str(c)
+        '433U_1027R'
         >>> [round(v, 4) for v in c.southwest], [round(v, 3) for v in c.center], c.epsg
         ([118.5, 38.8922], [118.558, 38.937], 32650)
     """
@@ -55,6 +57,9 @@ class Cell:
     col: int
     dist_km: float
     id: str
+
+    def __str__(self) -> str:
+        return self.id
 
     @property
     def southwest(self) -> tuple[float, float]:
