@@ -1,9 +1,9 @@
-"""Print a Markdown table of what `arm.open` makes of real files: each fact marked read, given, assumed or unknown.
+"""Write what `arm.open` makes of real files into docs/status.md: each fact marked read, given, assumed or unknown.
 
-    python bench/real_data_table.py FOLDER > docs/real-data.md
+    python bench/real_data_table.py FOLDER docs/status.md
 
 FOLDER holds the data sets named in ROWS. One row per kind of file; the first file of a kind is read whole, except for
-products of more than 4 million pixels, of which the middle is.
+products of more than 4 million pixels, of which the middle is. The table replaces what stands between the two marks.
 """
 
 import sys
@@ -72,25 +72,24 @@ ROWS: tuple[Row, ...] = (
 )
 """Pattern under FOLDER -> facts that the file cannot know."""
 
-INTRODUCTION = """# Real scenes and what becomes of them
-
-Printed by `python bench/real_data_table.py FOLDER`; each fact is marked read, given, assumed or unknown. The three
-numbers are those of the first file of a kind.
-"""
+MARKS = ("<!-- table of real files: begin -->", "<!-- table of real files: end -->")
 
 LARGEST_PX = 4_000_000
 HEAD = ("files", "n", "told", "sensor", "bands", "5 % / median / 95 %", "CRS", "time", "scaling", "offset")
 
 
-def main(root: Path) -> None:
-    """Print the table; a kind that does not open is a row that says why."""
+def main(root: Path, page: Path) -> None:
+    """Put the table into the page; a kind that does not open is a row that says why."""
     warnings.simplefilter("ignore", UserWarning)
-    print(INTRODUCTION)
-    print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
+    rows = [HEAD, ("---",) * len(HEAD)]
     for pattern, facts in ROWS:
         files = sorted(root.glob(pattern))
         if files:
-            print(f"| {' | '.join((pattern, str(len(files)), _told(facts), *_row(files[0], facts)))} |")
+            rows.append((pattern, str(len(files)), _told(facts), *_row(files[0], facts)))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    page.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def _told(facts: dict[str, object]) -> str:
@@ -128,4 +127,4 @@ def _middle(array: xr.DataArray) -> xr.DataArray:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
