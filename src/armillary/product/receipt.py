@@ -82,15 +82,24 @@ def array_sha256(array: xr.DataArray, rows: int = 256) -> str:
 
 
 def inputs_of(array: xr.DataArray) -> list[dict[str, object]]:
-    """Each input with its SHA-256: the file behind the array, or the values of an array that has none."""
+    """Each input with its SHA-256: the file behind an array, or its values if it has none or was changed."""
     href = str(array.attrs.get("href") or "")
     path = local(href) if href else None
-    if path is not None and path.exists():
+    untouched = array.chunks is None and not array.variable._in_memory
+    if path is not None and path.exists() and untouched:
         return [{"href": href, "sha256": file_sha256(path), "what": "folder" if path.is_dir() else "file"}]
     return [{"href": href or None, "sha256": array_sha256(array), "what": "values"}]
 
 
-def config_of(plan: Plan, model: ModelFacts, inputs: list[dict[str, object]]) -> dict[str, object]:
+def told_of(array: xr.DataArray) -> dict[str, str]:
+    """What decided the values between file and array: offset, quality, step, what numbers were taken for."""
+    known = ("sensor", "sensor_card", "unit", "time", "href")  # these have entries of their own, or decide no value
+    return {str(k): str(v) for k, v in array.attrs.items() if k not in known and not str(k).endswith("_source")}
+
+
+def config_of(
+    plan: Plan, model: ModelFacts, inputs: list[dict[str, object]], told: dict[str, str]
+) -> dict[str, object]:
     """Everything that decides a value of the map, and nothing that does not (tile, workers)."""
     lattice = plan.lattice
     return {
@@ -103,6 +112,7 @@ def config_of(plan: Plan, model: ModelFacts, inputs: list[dict[str, object]]) ->
         "sensor_sha256": hashlib.sha256(repr(plan.sensor).encode()).hexdigest(),
         "bands": list(plan.sensor.band_names),
         "unit": plan.unit,
+        "told": told,
         "days": None if math.isnan(plan.days) else plan.days,
         "crs": None if plan.window.crs is None else str(plan.window.crs),
         "affine": list(plan.window.affine)[:6],

@@ -10,6 +10,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
@@ -38,8 +39,7 @@ class Staging:
     @property
     def journal(self) -> dict[str, object]:
         """Rows finished, width of an embedding, name of the state file and the key; empty before the first strip."""
-        path = self.folder / "journal.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return self._json("journal.json") or {}
 
     @property
     def width(self) -> int:
@@ -65,8 +65,7 @@ class Staging:
     @property
     def config(self) -> dict[str, object] | None:
         """The configuration that the rows here were made with, None when there is no staging."""
-        path = self.folder / "config.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        return self._json("config.json")
 
     def add(self, strip: Strip) -> None:
         """Keep a strip; when it is a place to stop, record it as finished."""
@@ -97,8 +96,11 @@ class Staging:
         state = self.journal.get("state")
         if state is None:
             return None
-        with np.load(self.folder / str(state), allow_pickle=False) as kept:
-            return OpenRows(int(kept["next_batch"]), int(kept["top"]), kept["sums"], kept["share"])
+        try:
+            with np.load(self.folder / str(state), allow_pickle=False) as kept:
+                return OpenRows(int(kept["next_batch"]), int(kept["top"]), kept["sums"], kept["share"])
+        except (OSError, ValueError, KeyError, BadZipFile) as cause:
+            raise self._damaged(str(state)) from cause
 
     def read(self, rows: slice, cols: slice) -> Float[np.ndarray, "h w d"]:
         """Finished tokens of a crop; NaN where there is none."""
@@ -110,8 +112,27 @@ class Staging:
 
     def pooled(self) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
         """Pooled vectors of all chips, and the valid tokens each answers for."""
-        vectors = np.fromfile(self.folder / "chips.f32", np.float32).reshape(self.chips, self.width)
-        return vectors, np.fromfile(self.folder / "weights.f32", np.float32)
+        vectors, weights = (np.fromfile(self.folder / f"{n}.f32", np.float32) for n in ("chips", "weights"))
+        if vectors.size != self.chips * self.width or weights.size != self.chips:
+            raise self._damaged("chips.f32")
+        return vectors.reshape(self.chips, self.width), weights
+
+    def _json(self, name: str) -> dict[str, object] | None:
+        path = self.folder / name
+        if not path.exists():
+            return None
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as cause:
+            raise self._damaged(name) from cause
+        if not isinstance(kept, dict):
+            raise self._damaged(name)
+        return kept
+
+    def _damaged(self, name: str) -> OutputRefused:
+        return OutputRefused(
+            f"{name} of the interrupted run in {self.folder.parent} is damaged; --overwrite begins again"
+        )
 
     def _put(self, name: str, offset: int, values: Float[np.ndarray, "..."]) -> None:
         path = self.folder / name
@@ -125,7 +146,8 @@ class Staging:
         with (self.folder / name).open("rb") as file:
             for i, row in enumerate(range(rows.start, rows.stop)):
                 file.seek((row * self.shape[1] + cols.start) * width * _ITEM)
-                file.readinto(block[i].data)
+                if file.readinto(block[i].data) != block[i].nbytes:
+                    raise self._damaged(name)
         return block
 
 

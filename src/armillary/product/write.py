@@ -24,13 +24,14 @@ from armillary.product import preview, receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB, write_cog
 from armillary.product.cube import CONVENTION, write_zarr
 from armillary.product.encoding import Encoding
+from armillary.product.folder import RECEIPT, alone, clear, receipt_in
 from armillary.product.receipt import ModelFacts
 from armillary.product.staging import Staging, differences
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.product.table import Label, write_chips, write_tokens
+from armillary.scene.hrefs import local
 
 FORMATS = ("cog", "zarr", "geoparquet")
-RECEIPT = "receipt.json"
 Stage = Literal["resume", "embed", "cog", "zarr", "geoparquet", "quicklook", "describe", "done", "nothing to do"]
 
 
@@ -58,6 +59,8 @@ class Order:
         unknown = [f for f in self.formats if f not in FORMATS]
         if unknown or not self.formats:
             raise BadInput(f"formats {', '.join(unknown) or 'none'} were asked; known are {', '.join(FORMATS)}")
+        if not self.stem.strip(". ") or not self.stem.isprintable() or set(self.stem) & set("/\\"):
+            raise BadInput(f"products cannot be called {self.stem!r}; give a name without / and line breaks")
         if self.dtype not in ("float32", "float16", "int8"):
             raise BadInput(f"dtype {self.dtype!r} was asked; embeddings are stored as float32, float16 or int8")
 
@@ -92,12 +95,30 @@ def write(array: xr.DataArray, model: Encoder, order: Order, facts: ModelFacts, 
         raise PlaceUnknown(
             f"{order.stem} has no CRS and a georeferenced product was asked of it; open it with crs= (--crs EPSG:...)"
         )
+    if local(str(array.attrs.get("href") or "")) == order.out / f"{order.stem}.json":
+        raise OutputRefused(f"the item of the products would replace their source {order.stem}.json; choose another -o")
     started, inputs = time.monotonic(), receipt.inputs_of(array)
-    config = receipt.config_of(plan, facts, inputs)
+    config = receipt.config_of(plan, facts, inputs, receipt.told_of(array))
     finished = _finished(order, config)
     if finished:
         yield Step("nothing to do", files=finished)
         return
+    with alone(order.out):
+        files = yield from _written(array, model, plan, order, facts, inputs, config, started)
+    yield Step("done", files=files)
+
+
+def _written(
+    array: xr.DataArray,
+    model: Encoder,
+    plan: Plan,
+    order: Order,
+    facts: ModelFacts,
+    inputs: list[dict[str, object]],
+    config: dict[str, object],
+    started: float,
+) -> Generator[Step, None, tuple[Path, ...]]:
+    """Everything from the first row to the receipt, in a folder that is ours alone."""
     staging = Staging(order.out / f".{order.stem}.staging", plan.lattice.shape, len(plan.lattice))
     timings: dict[str, float] = {}
     try:
@@ -110,30 +131,28 @@ def write(array: xr.DataArray, model: Encoder, order: Order, facts: ModelFacts, 
         files = (*files, aside.replace(order.out / RECEIPT))
     except EmptyScene:
         shutil.rmtree(staging.folder)
-        if not any(order.out.iterdir()):
-            order.out.rmdir()
         raise
     except ArmillaryError:
         raise
     except OSError as cause:
         raise OutputRefused(f"{order.out} cannot be written ({cause}); choose another -o or make room") from cause
     shutil.rmtree(staging.folder)
-    yield Step("done", files=files)
+    return files
 
 
 def _finished(order: Order, config: dict[str, object]) -> tuple[Path, ...]:
     """The products when this very run is finished already; refuses when another one is."""
-    path = order.out / RECEIPT
-    if order.overwrite or not path.exists():
+    kept = None if order.overwrite else receipt_in(order.out)
+    if kept is None:
         return ()
-    kept = json.loads(path.read_text(encoding="utf-8"))
     asked = {**config, "formats": list(order.formats), "dtype": order.dtype, "stem": order.stem}
     unlike = differences(kept["config"], json.loads(json.dumps(asked)))
     if unlike:
         raise OutputRefused(
             f"{order.out} holds the products of another run ({unlike}); choose another -o, or --overwrite"
         )
-    return tuple(order.out / name for name in kept["files"] if (order.out / name).exists())
+    files = (*(order.out / name for name in kept["files"]), order.out / RECEIPT)
+    return files if all(f.exists() for f in files) else ()
 
 
 def _embed(
@@ -166,6 +185,8 @@ def _embed(
     if staging.rows_done < total:
         with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
             for strip in strips(array, model, plan, staging.resume()):
+                if staging.rows_done == 0:
+                    clear(order.out, order.stem)
                 staging.add(strip)
                 yield Step("embed", strip.rows.stop, total)
     timings["embed_s"] = time.monotonic() - started
@@ -175,6 +196,7 @@ def _products(
     array: xr.DataArray, plan: Plan, staging: Staging, order: Order, facts: ModelFacts, timings: dict[str, float]
 ) -> Generator[Step, None, tuple[Path, ...]]:
     """Make each product in the staging folder, then move it out."""
+    clear(order.out, order.stem)
     encoding = Encoding.fit(order.dtype, staging)
     text = array.attrs.get("time")
     when = None if text is None else datetime.fromisoformat(text)
