@@ -35,6 +35,9 @@ DB_SHIFT = -83.0
 _FAMILY = {"S2-L2A": "s2-l2a", "S2-L1C": "s2-l1c", "S1-SIGMA0": "s1-grd", "S1-GAMMA0": "s1-rtc", "COP-DEM": "dem"}
 """How a variable or its long_name begins -> its sensor."""
 
+_LEVELS = ("s2-l1c", "s2-l2a")
+"""Sensors that differ only in processing level: where a variable names one, it is never the other."""
+
 _PLAIN = {"S2": "s2-l2a", "S1": "s1-grd", "DEM": "dem"}
 """First letters of a long_name that names no level, and what the layout stores then."""
 
@@ -45,7 +48,7 @@ def recognises(path: Path) -> bool:
         return False
     try:
         with opened(path) as file:
-            return {"t", "y", "x"} <= set(file.names) and bool(_bands(file))
+            return {"t", "y", "x"} <= set(file.names) and bool(_bands(file)[0])
     except SceneUnreadable:
         return False
 
@@ -60,8 +63,8 @@ def open_scene(path: Path, request: Request) -> Scene:
     if request.min_qa is not None:
         raise BadInput(f"min_qa= is for Sentinel-5P products and {path} is a cube of bands: leave it out")
     with opened(path) as file:
-        held = _bands(file)
-        sensor, sensor_source = _sensor(path, held, request)
+        held, named = _bands(file)
+        sensor, sensor_source = _sensor(path, held, named, request)
         chosen = _chosen(path, sensor, held, request)
         times = _times(file)
         step, time_source = _step(path, times, request)
@@ -109,25 +112,36 @@ class CubePixels:
         return np.stack(planes)
 
 
-def _bands(file: NetCDF) -> dict[str, dict[str, str]]:
-    """Sensor name -> house band -> variable."""
+def _bands(file: NetCDF) -> tuple[dict[str, dict[str, str]], frozenset[str]]:
+    """Sensor name -> house band -> variable; and the sensors that a variable names in full, level included."""
     held: dict[str, dict[str, str]] = {}
+    named: set[str] = set()
     for name in file.names:
         variable = file.variable(name)
         if len(variable.shape) < 2:
             continue
         label = str(variable.attrs.get("long_name", name))
         family = next((s for start, s in _FAMILY.items() if start in (name[: len(start)], label[: len(start)])), None)
+        full = family
         family = family or _PLAIN.get(label.split("-", maxsplit=1)[0])
         bare = house_name(name) or house_name(label.rsplit("-", 1)[-1])
         family = family or ("dem" if bare == "DEM" else None)
         if bare and family and bare in find_sensor(family).band_names:
             held.setdefault(family, {})[bare] = name
-    return held
+            named |= {full} if full else set()
+    return held, frozenset(named)
 
 
-def _sensor(path: Path, held: Mapping[str, Mapping[str, str]], request: Request) -> tuple[Sensor, Source]:
+def _sensor(
+    path: Path, held: Mapping[str, Mapping[str, str]], named: frozenset[str], request: Request
+) -> tuple[Sensor, Source]:
     if request.sensor is not None:
+        asked = request.sensor.name
+        other = sorted(named & set(_LEVELS) - {asked})
+        if asked in _LEVELS and asked not in held and other:
+            raise SensorUnknown(
+                f"{path} was opened as {asked}, and says itself that it is {other[0]}; leave sensor= out"
+            )
         return request.sensor, "given"
     if len(held) == 1:
         return find_sensor(next(iter(held))), "read"
