@@ -10,9 +10,9 @@ import armillary as arm
 from armillary.earth.fleet import sensors
 from armillary.errors import BadInput, BandMismatch, MissingExtra, OutOfRange, SceneUnreadable, SensorUnknown
 from armillary.scene.access import handles
+from armillary.scene.gridded.radiometry import twice_corrected
 from armillary.scene.request import Request
 from armillary.scene.s2 import safe
-from armillary.scene.s2.msi import twice_corrected
 from armillary.scene.scene import Scene
 
 WHOLE = slice(0, 60), slice(0, 60)

@@ -183,3 +183,20 @@ def s1_form(polarisation: str, sample: Float[np.ndarray, "*any"]) -> Form | Lite
         f"the numbers of {polarisation} are positive with median {median:.3g}, which may be linear power or amplitude; "
         'say which: unit="linear", unit="amplitude" or unit="dB"'
     )
+
+
+def twice_corrected(shift: float, lows: Mapping[str, float]) -> str | None:
+    """A warning when a shift makes the dark pixels of a band clearly negative: it was applied before, or is none.
+
+    Args:
+        shift: added to the counts.
+        lows: a low percentile of the counts of each band, before the shift.
+    """
+    dark = {b: v + shift for b, v in lows.items() if v + shift < UNSHIFTED_LOW + SHIFT}
+    if shift >= 0 or not dark:
+        return None
+    band = min(dark, key=lambda b: dark[b])
+    return (
+        f"with offset {shift:g} dark pixels of {band} fall to {dark[band] / 1e4:.3f}: the counts seem to carry no "
+        "+1000 (any more); give offset=0 if water turns out negative"
+    )

@@ -13,7 +13,7 @@ from jaxtyping import Shaped
 from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput
 from armillary.scene.gridded.clues import Clues
-from armillary.scene.gridded.radiometry import Rule, Scaling, is_reflectance, s1_form, s2_shift
+from armillary.scene.gridded.radiometry import Rule, Scaling, is_reflectance, s1_form, s2_shift, twice_corrected
 from armillary.scene.request import Request
 from armillary.scene.scene import Source
 
@@ -30,8 +30,8 @@ OLCI_FILL = 65535.0
 OLCI_COUNTS_FROM = 1000.0
 """No OLCI radiance reaches this; a plane that does stores counts."""
 
-DOUBLE_SHARE = 0.03
-"""More clear pixels than this under -0.01 mean that the offset was applied twice."""
+DARK_PERCENT = 3.0
+"""Percentile whose fall under -0.01 means that the offset was applied twice."""
 
 FILLS = (-9999.0, -32768.0)
 """Marks of missing numbers that files carry without saying so; no reflectance, radiance or count is near them."""
@@ -135,13 +135,13 @@ def _words(tags: Sequence[tuple[float, float]]) -> str:
     return ", ".join(dict.fromkeys(f"{s:g} and {o:g}" for s, o in tags))
 
 
-def lows_of(sensor: Sensor, look: Look) -> dict[str, float]:
-    """The 0.1 percentile of each band's counts, 0 left out; nan where nothing is held."""
+def lows_of(sensor: Sensor, look: Look, percent: float = 0.1) -> dict[str, float]:
+    """A low percentile of each band's counts, 0 left out; nan where nothing is held."""
     lows = {}
     for i, band in enumerate(sensor.band_names):
         held = np.asarray(look(i))
         held = held[np.isfinite(held) & (held > 0)] if held.dtype.kind == "f" else held[held > 0]
-        lows[band] = float(np.percentile(held, 0.1)) if held.size else float("nan")
+        lows[band] = float(np.percentile(held, percent)) if held.size else float("nan")
     return lows
 
 
@@ -187,18 +187,8 @@ def _optical(
 
 
 def _twice(sensor: Sensor, shift: float, look: Look) -> str | None:
-    """A warning when the shift makes too many red or near-infrared pixels negative: it was applied before."""
-    for band in ("B04", "B08"):
-        if shift < 0 and band in sensor.band_names:
-            held = np.asarray(look(sensor.band_names.index(band)))
-            held = held[held > 0].astype(float)
-            share = float((held < -shift - 100).mean()) if held.size else 0.0
-            if share > DOUBLE_SHARE:
-                return (
-                    f"{share:.0%} of {band} would be under -0.01 with offset {shift:g}: was it applied before? "
-                    "give offset=0 if so"
-                )
-    return None
+    """Whether more than a few red or near-infrared pixels would be negative; the darkest few may be so by right."""
+    return twice_corrected(shift, {b: v for b, v in lows_of(sensor, look, DARK_PERCENT).items() if b in ("B04", "B08")})
 
 
 def _radar(

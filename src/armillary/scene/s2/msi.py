@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from armillary.earth.when import utc
 from armillary.errors import SceneUnreadable
 from armillary.scene.access.archive import elements, local, text
-from armillary.scene.gridded.radiometry import SHIFT, THIRD_PARTY, UNSHIFTED_LOW, Scaling, s2_shift
+from armillary.scene.gridded.radiometry import SHIFT, THIRD_PARTY, Scaling, s2_shift, twice_corrected
 
 BAND_IDS: Mapping[str, int] = {
     **{f"B{i + 1:02d}": i for i in range(8)},
@@ -144,18 +144,6 @@ def shifts(
     shift, scaling = s2_shift(given, product.baseline, dark)
     doubt = scaling.warning or twice_corrected(shift, dark)
     return (shift,) * len(bands), Scaling(scaling.source, scaling.facts, doubt)
-
-
-def twice_corrected(shift: float, lows: Mapping[str, float]) -> str | None:
-    """A warning when a shift makes the dark pixels of a band clearly negative: it was applied before, or is none."""
-    dark = {b: v for b, v in lows.items() if v < UNSHIFTED_LOW}
-    if shift >= 0 or not dark:
-        return None
-    band = min(dark, key=lambda b: dark[b])
-    return (
-        f"with offset {shift:g} the darkest pixels of {band} fall to {(dark[band] + shift) / 1e4:.3f}: the counts seem "
-        "to carry no +1000 (any more); give offset=0 if water turns out negative"
-    )
 
 
 def _unlisted(baseline: float, lows: Mapping[str, float]) -> Scaling:
