@@ -219,3 +219,9 @@ def test_arm_open_finds_the_reader(product):
     array = arm.open(product, bands="Oa08,Oa04")
     assert array.attrs["sensor"] == "s3-olci"
     assert list(array.band.values) == ["Oa08", "Oa04"]
+
+
+@pytest.mark.parametrize("fact", [{"offset": -1000.0}, {"min_qa": 0.5}, {"step": 1}])
+def test_a_fact_that_changes_nothing_in_olci_is_refused(product, fact):
+    with pytest.raises(BadInput, match="an OLCI product, where it changes nothing"):
+        arm.open(product, **fact)

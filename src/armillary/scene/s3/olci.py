@@ -81,10 +81,11 @@ def open_scene(path: Path, request: Request) -> Scene:
     Raises:
         SensorUnknown: it is another instrument of Sentinel-3, or a level 2 product.
         SceneUnreadable: pixels are missing, or a file is damaged.
-        BadInput: `unit` is neither radiance nor reflectance, or reflectance cannot be had.
+        BadInput: `unit` is neither radiance nor reflectance, reflectance cannot be had, or a fact changes nothing here.
     """
     if request.unit not in {None, "radiance", "reflectance", sensors["s3-olci"].unit}:
         raise BadInput(f"OLCI was asked as {request.unit!r}; it can be radiance or reflectance")
+    request.refuse(("offset", "min_qa", "step"), f"{path}, an OLCI product")
     strip = _of_sen3(path, request) if is_sen3(path) else _of_export(path, request)
     if not np.isfinite(strip.lon).any():
         raise EmptyScene(f"{path} has no pixel with a place; choose another frame")
