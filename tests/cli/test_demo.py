@@ -39,3 +39,11 @@ def test_an_invented_scene_is_called_synthetic(shown: Path) -> None:
     assert (shown / "invented").exists()
     assert "SYNTHETIC" in (shown / "report.html").read_text(encoding="utf-8")
     assert "SYNTHETIC" in next((shown / "invented").rglob("xfdumanifest.xml")).read_text(encoding="utf-8")
+
+
+def test_data_that_are_no_folder_are_refused(tmp_path: Path) -> None:
+    args = ["demo", "-o", str(tmp_path / "out"), "--data", str(tmp_path / "nowhere")]
+    done = subprocess.run([sys.executable, "-m", "armillary", *args], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "is no folder; give --data" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -288,3 +290,15 @@ def test_random_weights_see_the_pixels(tiny: CopernicusFM) -> None:
     with torch.inference_mode():
         size = tiny.embed_patches(_batch()).std()
     assert 0.2 < float(size) < 5
+
+
+@pytest.mark.parametrize("given", ["torch.zeros(1, 3, 32, 32)", "None"])
+def test_a_model_says_that_it_takes_a_batch(given: str) -> None:
+    code = (  # in a process of its own: here the type checker of the tests would speak first
+        "import torch\n"
+        "from armillary.models.copernicus_fm import CopernicusFMConfig, random_model\n"
+        "config = CopernicusFMConfig(width=24, depth=4, heads=2, taps=(0, 1, 2, 3))\n"
+        f"random_model(config, seed=0, vectors=None)({given})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "BadInput: a model takes an arm.Batch, got" in done.stderr

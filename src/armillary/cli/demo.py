@@ -15,7 +15,7 @@ import xarray as xr
 from cyclopts import Parameter
 
 from armillary.cli.flags import Json
-from armillary.errors import ArmillaryError, OutputRefused
+from armillary.errors import ArmillaryError, OutputRefused, SceneNotFound
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import Precision, cast
 from armillary.models.zoo import load_model
@@ -121,6 +121,8 @@ def demo(
         as_json: print one JSON object instead of lines.
     """
     begun = time.monotonic()
+    if data is not None and not data.is_dir():
+        raise SceneNotFound(f"{data} is no folder; give --data a folder with real scenes, or leave it out")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

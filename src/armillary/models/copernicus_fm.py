@@ -19,7 +19,7 @@ from torch.nn.functional import layer_norm
 
 from armillary.earth.bands import VECTOR_LENGTH, Band, Named, Spectral
 from armillary.earth.sensors import Sensor, Statistics
-from armillary.errors import BandMismatch, OutOfRange, VectorMissing
+from armillary.errors import BadInput, BandMismatch, OutOfRange, VectorMissing
 from armillary.models.card import Card, copernicus_fm_card
 from armillary.models.language import SENTENCE_LENGTH, sentence_vector
 from armillary.nn.block import BLOCK_EPS
@@ -144,6 +144,10 @@ class CopernicusFM(nn.Module):
 
     def forward(self, batch: Batch) -> Tokens:
         """Every item on its own; pixels and weights must be on one device."""
+        if not isinstance(batch, Batch):
+            raise BadInput(
+                f"a model takes an arm.Batch, got {type(batch).__name__}; model.batch(pixels, sensor) makes one"
+            )
         lonlat, days, token_km2 = batch.lonlat, batch.days, batch.token_km2
         assert lonlat is not None and days is not None and token_km2 is not None  # noqa: S101, PT018 (Batch fills them)
         if self.config.quirks.refuse_edges:
