@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 import pytest
@@ -134,3 +135,26 @@ def test_going_on_from_any_strip_gives_the_same_rows(tiny: CopernicusFM, make_sc
         assert [s.rows for s in again] == [rows for rows, _, _ in kept[i + 1 :]]
         for strip, (_, grid, _) in zip(again, kept[i + 1 :], strict=True):
             assert strip.grid.tobytes() == grid.tobytes()
+
+
+@pytest.mark.parametrize("time", ["2022-07-06", "2022-07-06T00:00:00", np.datetime64("2022-07-06"), date(2022, 7, 6)])
+def test_a_time_that_a_caller_writes_is_understood(make_scene: MakeScene, time: object) -> None:
+    assert plan_of(make_scene((32, 32)).assign_attrs(time=time)).days == 19179.0
+
+
+def test_a_time_that_is_none_is_refused_in_words(make_scene: MakeScene) -> None:
+    with pytest.raises(BadInput, match="'summer' is no time"):
+        plan_of(make_scene((32, 32)).assign_attrs(time="summer"))
+
+
+def test_a_cut_that_leaves_no_pixel_is_refused_in_words(tiny: CopernicusFM, make_scene: MakeScene) -> None:
+    with pytest.raises(EmptyScene, match="not one pixel"):
+        arm.embed(make_scene((32, 32))[:, :0], model=tiny)
+
+
+def test_in_bfloat16_too_the_map_is_the_same_for_every_tile(tiny: CopernicusFM, make_scene: MakeScene) -> None:
+    maps = (
+        arm.embed(make_scene((300, 400)), model=tiny, output="grid", precision="bfloat16", tile=t, workers=w)
+        for t, w in ((64, 1), (4096, 3))
+    )
+    assert len({m.values.tobytes() for m in maps}) == 1

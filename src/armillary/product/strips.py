@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -21,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.earth.sensors import Sensor
-from armillary.earth.when import to_days
+from armillary.earth.when import to_days, utc
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange, PlaceUnknown
 from armillary.product.lattice import Chip, Lattice
@@ -157,6 +156,8 @@ def plan_of(
     """
     if array.dims != ("band", "y", "x"):
         raise BadInput(f"an array (band, y, x) is needed, this one is {array.dims}; rename or transpose its dimensions")
+    if not array.size:
+        raise EmptyScene(f"an array of {array.shape} (band, y, x) holds not one pixel; check the slices it was cut by")
     if min(tile, workers, batch) < 1:
         raise OutOfRange(f"tile, workers and batch must be 1 or more, got {tile}, {workers} and {batch}")
     sensor, window, time = sensor_of(array), window_of(array), array.attrs.get("time")
@@ -164,7 +165,7 @@ def plan_of(
         if not 1 <= patch_px <= sensor.chip_px:
             raise OutOfRange(f"patch_px={patch_px} was asked; {sensor.name} takes 1 to {sensor.chip_px}")
         sensor = replace(sensor, patch_px=patch_px)
-    days = float("nan") if time is None else to_days(datetime.fromisoformat(time))
+    days = float("nan") if time is None else to_days(utc(time))
     _warn_of_gsd(sensor, window)
     lattice = Lattice.of(window.shape, sensor, overlap)
     return Plan(sensor, window, days, array.attrs.get("unit"), lattice, batch, tile, workers)

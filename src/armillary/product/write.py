@@ -11,14 +11,13 @@ import shutil
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import rasterio
 import xarray as xr
 
-from armillary.earth.when import iso
+from armillary.earth.when import iso, utc
 from armillary.errors import ArmillaryError, BadInput, EmptyScene, OutputRefused, PlaceUnknown
 from armillary.product import preview, receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB, write_cog
@@ -135,7 +134,8 @@ def _written(
     except ArmillaryError:
         raise
     except OSError as cause:
-        raise OutputRefused(f"{order.out} cannot be written ({cause}); choose another -o or make room") from cause
+        why = cause.__cause__ or cause  # GDAL's own words, where rasterio says only that writing failed
+        raise OutputRefused(f"{order.out} cannot be written ({why}); choose another -o or make room") from cause
     shutil.rmtree(staging.folder)
     return files
 
@@ -199,7 +199,7 @@ def _products(
     clear(order.out, order.stem)
     encoding = Encoding.fit(order.dtype, staging)
     text = array.attrs.get("time")
-    when = None if text is None else datetime.fromisoformat(text)
+    when = None if text is None else utc(text)
     made = stac.Made(
         order.stem, plan, facts, encoding, staging.width, str(array.attrs.get("href") or "memory"), when, stac.now()
     )
@@ -225,7 +225,7 @@ def _cog(array: xr.DataArray, staging: Staging, made: stac.Made) -> tuple[Path, 
     return (write_cog(staging, made.encoding, made.plan.token_window, path, tags),)
 
 
-def _zarr(array: xr.DataArray, staging: Staging, made: stac.Made) -> tuple[Path, ...]:
+def _zarr(_: xr.DataArray, staging: Staging, made: stac.Made) -> tuple[Path, ...]:
     p = made.plan.lattice.patch_px
     attributes: Mapping[str, object] = {
         "zarr_conventions": [CONVENTION],
@@ -238,7 +238,7 @@ def _zarr(array: xr.DataArray, staging: Staging, made: stac.Made) -> tuple[Path,
         "geoemb:chip_layout": {"layout_type": "regular_grid", "chip_size": [p, p], "stride": [p, p]},
         "armillary:weights_sha256": made.model.sha256,
         "armillary:sensor": made.plan.sensor.name,
-        "armillary:datetime": array.attrs.get("time"),
+        "armillary:datetime": None if made.time is None else iso(made.time),
     }
     path = staging.folder / f"{made.stem}.embedding.zarr"
     shutil.rmtree(path, ignore_errors=True)

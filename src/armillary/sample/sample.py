@@ -12,7 +12,7 @@ from jaxtyping import Float
 from armillary.earth.card import parse_card
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Sensor
-from armillary.earth.when import to_days
+from armillary.earth.when import to_days, utc
 from armillary.earth.window import Window
 from armillary.errors import BandMismatch, SensorUnknown
 from armillary.shapes import Valid
@@ -84,12 +84,12 @@ def _sliced(cols: np.ndarray, rows: np.ndarray) -> Affine:
 def sensor_of(array: xr.DataArray) -> Sensor:
     """The sensor that a DataArray says it is of (a name of the fleet, or a card it carries), narrowed to its bands."""
     name, card = array.attrs.get("sensor"), array.attrs.get("sensor_card")
-    if name not in sensors and card is None:
+    if str(name) not in sensors and card is None:
         raise SensorUnknown(
             f"the array says sensor={name!r}; known are {', '.join(sensors)}; set array.attrs['sensor'], or "
             "array.attrs['sensor_card'] to the card of a sensor of your own"
         )
-    sensor = sensors[str(name)] if name in sensors else parse_card(str(card), origin="array.attrs['sensor_card']")
+    sensor = sensors[str(name)] if str(name) in sensors else parse_card(str(card), origin="array.attrs['sensor_card']")
     return sensor.select([str(b) for b in array["band"].values])
 
 
@@ -100,5 +100,5 @@ def from_array(array: xr.DataArray) -> Sample:
         np.ascontiguousarray(array.values, dtype=np.float32),
         sensor_of(array),
         window_of(array),
-        None if time is None else datetime.fromisoformat(time),
+        None if time is None else utc(time),
     )
