@@ -1,9 +1,9 @@
-"""What was tried for speed and not kept, beside what was: the trunk of ViT-B alone, one thread, processor time.
+"""What was tried for speed and not kept, beside what was: the trunk of ViT-B alone, and the patches alone.
 
 Run: python bench/alternatives.py [--items 8]
 
-Processor time of one thread hardly depends on what else the machine does. OpenVINO is timed when it is installed; it is
-no dependency. Each line: milliseconds, times faster than plain float32, cosine and largest difference of the mean
+One thread, processor time, which hardly depends on what else the machine does. OpenVINO is timed when it is installed;
+it is no dependency. Each line: milliseconds, times faster than plain float32, cosine and largest difference of the mean
 token to it. Weights are random, so the errors are those of numbers, not of a trained model's outliers.
 """
 
@@ -13,18 +13,22 @@ import importlib
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
+from armillary.earth.fleet import sensors
 from armillary.nn.block import BLOCK_EPS, Block
 from armillary.nn.init import initialise
 from armillary.nn.linear import Linear
 from armillary.nn.trunk import Trunk
+from armillary.tokens.patch import embed_patches
 
 WIDTH, DEPTH, HEADS, TOKENS = 768, 12, 12, 197
 ROUNDS = 5
+SENSORS = ("s1-grd", "s2-l1c", "s3-olci", "s5p-no2", "dem")
 Call = Callable[[Tensor], Tensor]
 
 
@@ -128,6 +132,28 @@ def variants(model: Last, x: Tensor) -> dict[str, Call | None]:
     }
 
 
+def patches(items: int) -> None:
+    """The patch convolution as a convolution and as a matrix product, for each sensor's shape."""
+    for name in SENSORS:
+        sensor = sensors[name]
+        k, c, side = sensor.patch_px, len(sensor.bands), sensor.chip_px
+        for dtype in (torch.float32, torch.bfloat16):
+            x = torch.randn(items, c, side, side).to(dtype)
+            kernel, bias = torch.randn(WIDTH, c, k, k).to(dtype), torch.zeros(WIDTH, dtype=dtype)
+            last = kernel.contiguous(memory_format=torch.channels_last)
+            ways: dict[str, Call] = {
+                "conv2d": partial(F.conv2d, weight=kernel, bias=bias, stride=k, padding=1),
+                "channels last": partial(_channels_last, kernel=last, bias=bias),
+                "kept: product": partial(embed_patches, kernel=kernel, bias=bias, padding_px=1),
+            }
+            line = "  ".join(f"{way} {milliseconds(call, x):7.2f} ms" for way, call in ways.items())
+            print(f"patches {name:8} {str(dtype)[6:]:8} x {items}   {line}", flush=True)
+
+
+def _channels_last(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    return F.conv2d(x.contiguous(memory_format=torch.channels_last), kernel, bias, stride=kernel.shape[-1], padding=1)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,6 +175,7 @@ def main() -> None:
             base = ms if call is model else base
             cosine, most = float(F.cosine_similarity(got, want).min()), float((got - want).abs().max())
             print(f"{name:42}{ms:9.1f} ms {base / ms:6.2f} x   cosine {cosine:.6f}   {most:.1e}", flush=True)
+        patches(items)
 
 
 if __name__ == "__main__":

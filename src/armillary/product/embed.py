@@ -76,12 +76,13 @@ def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
 
 
 def _encoder(model: str | Encoder, precision: str | None) -> Encoder:
-    network = load_model(model) if isinstance(model, str) else model
+    if isinstance(model, str):
+        return cast(load_model(model), precision or "float32")
     if precision is None:
-        return network
-    if not isinstance(network, CopernicusFM):
-        raise BadInput(f"precision={precision!r} was asked of {type(network).__name__}, which has none; leave it out")
-    return cast(network, precision)
+        return model
+    if not isinstance(model, CopernicusFM):
+        raise BadInput(f"precision={precision!r} was asked of {type(model).__name__}, which has none; leave it out")
+    return cast(model, precision)
 
 
 def facts(array: xr.DataArray) -> dict[str, object]:
