@@ -158,3 +158,14 @@ def test_in_bfloat16_too_the_map_is_the_same_for_every_tile(tiny: CopernicusFM, 
         for t, w in ((64, 1), (4096, 3))
     )
     assert len({m.values.tobytes() for m in maps}) == 1
+
+
+@pytest.mark.parametrize("model", [None, 3, torch.nn.Linear(2, 2)])
+def test_what_is_no_model_is_refused(make_scene: MakeScene, model: object) -> None:
+    with pytest.raises((BadInput, TypeError), match=r"model=|type"):
+        arm.embed(make_scene((32, 32)), model=model)  # type: ignore[arg-type]
+
+
+def test_an_array_of_another_sensor_than_its_key_is_refused(tiny: CopernicusFM, make_scene: MakeScene) -> None:
+    with pytest.raises(BadInput, match="s1-grd was promised and the array is of s2-l2a"):
+        arm.embed({"s1-grd": make_scene((32, 32))}, model=tiny)

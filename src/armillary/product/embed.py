@@ -60,6 +60,7 @@ def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
     if output not in ("pooled", "grid"):
         raise BadInput(f"output={output!r} was asked; it is 'pooled' or 'grid'")
     if isinstance(x, Mapping):
+        _agree(x)
         again = {"patch_px": patch_px, "overlap": overlap, "tile": tile, "workers": workers, "batch": batch}
         return {name: embed(v, model=encoder, output=output, **again) for name, v in x.items()}  # type: ignore[misc,arg-type]
     if isinstance(x, Batch):
@@ -78,11 +79,21 @@ def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
 def _encoder(model: str | Encoder, precision: str | None) -> Encoder:
     if isinstance(model, str):
         return cast(load_model(model), precision or "float32")
+    if not isinstance(model, Encoder):
+        raise BadInput(f"model={model!r} was given; give a name that arm.load_model knows, or a model with batch()")
     if precision is None:
         return model
     if not isinstance(model, CopernicusFM):
         raise BadInput(f"precision={precision!r} was asked of {type(model).__name__}, which has none; leave it out")
     return cast(model, precision)
+
+
+def _agree(views: Mapping[str, xr.DataArray] | Mapping[str, Batch]) -> None:
+    """Each array is of the sensor that its key names."""
+    for name, view in views.items():
+        found = view.attrs.get("sensor") if isinstance(view, xr.DataArray) else name
+        if found != name:
+            raise BadInput(f"{name} was promised and the array is of {found}; name each array by its own sensor")
 
 
 def facts(array: xr.DataArray) -> dict[str, object]:
