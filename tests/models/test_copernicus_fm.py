@@ -189,17 +189,6 @@ def test_kernels_follow_the_type_of_the_weights(tiny: CopernicusFM) -> None:
     assert (tokens.grid.dtype, tokens.pooled.dtype) == (torch.bfloat16, torch.float32)
 
 
-def test_a_trunk_in_bfloat16_keeps_its_generator_in_float32(tiny: CopernicusFM) -> None:
-    with torch.inference_mode():
-        full = tiny(_batch()).pooled
-        tiny.cast_trunk(torch.bfloat16)
-        low = tiny(_batch())
-    assert tiny.kernel(RGB, 16)[0].dtype == torch.bfloat16
-    assert tiny.spectral.to_kernel.weight.dtype == torch.float32
-    assert (low.pooled.dtype, low.cls.dtype, low.grid.dtype) == (torch.float32, torch.float32, torch.bfloat16)
-    assert_close(low.pooled, full, atol=0.05, rtol=0)
-
-
 def test_autocast_gets_kernels_in_its_own_type(tiny: CopernicusFM) -> None:
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         assert tiny.kernel(RGB, 16)[0].dtype == torch.bfloat16

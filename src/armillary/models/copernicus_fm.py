@@ -204,16 +204,6 @@ class CopernicusFM(nn.Module):
             pixels, sensor, bands, lonlat=lonlat, days=days, gsd_m=gsd_m, stats=stats, unit=unit, patch_px=patch_px
         )
 
-    def cast_trunk(self, dtype: torch.dtype) -> "CopernicusFM":
-        """Hold the trunk in another type, once and for all; in place.
-
-        On a CPU with AMX or AVX512-BF16, bfloat16 makes the trunk faster than autocast does, which casts each weight
-        in every pass. Kernels are still generated in float32, and rounded once; positions, places, areas and times
-        stay float32; `pooled` and `cls` are float32.
-        """
-        self.trunk.to(dtype)
-        return self
-
     def _working_dtype(self) -> torch.dtype:
         """Type of the convolution and of what enters the trunk: the trunk's own, or what autocast wants."""
         weight = next(self.trunk.parameters())
