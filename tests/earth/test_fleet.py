@@ -37,7 +37,7 @@ def test_tokens_cover_the_ground_that_the_model_was_trained_on(name, bands, patc
 
 
 def test_descriptors_are_those_of_the_trained_model():
-    assert sensors["s1-grd"].bands == (Spectral(5e7, 1e9),) * 2
+    assert sensors["s1-grd"].bands == (Spectral(5e7, 1e9, "VV"), Spectral(5e7, 1e9, "VH"))
     assert sensors["s2-l1c"].band("B01") == Spectral(440, 20)
     assert sensors["s2-l1c"].band("B8A") == Spectral(860, 20)
     assert sensors["s2-l1c"].band("B12") == Spectral(2190, 180)

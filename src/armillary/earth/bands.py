@@ -22,6 +22,7 @@ class Spectral:
     Args:
         center_nm: centre wavelength in nanometres, > 0.
         width_nm: full width in nanometres, >= 0.
+        polarisation: of a radar channel, such as "VV"; the released Copernicus-FM does not look at it.
 
     Example:
         >>> Spectral(490, 65)
@@ -30,6 +31,7 @@ class Spectral:
 
     center_nm: float | int  # whole numbers are welcome; both are held as floats
     width_nm: float | int
+    polarisation: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "center_nm", float(self.center_nm))

@@ -147,6 +147,7 @@ class _BandCard(_Strict):
     name: str
     center_nm: float | None = None
     width_nm: float | None = None
+    polarisation: str | None = None
     text: str | None = None
     vector: tuple[float, ...] | None = None
     gsd_m: float | None = None
@@ -155,7 +156,7 @@ class _BandCard(_Strict):
         if self.text is not None and self.center_nm is None and self.width_nm is None:
             return Named(self.text, self.vector)
         if self.text is None and self.vector is None and self.center_nm is not None and self.width_nm is not None:
-            return Spectral(self.center_nm, self.width_nm)
+            return Spectral(self.center_nm, self.width_nm, self.polarisation)
         raise BadInput(f"band {self.name} needs either center_nm and width_nm, or text (with or without vector)")
 
 
@@ -242,8 +243,8 @@ class _Card(_Strict):
 
 def _band_card(name: str, band: Band, gsd_m: float) -> _BandCard:
     match band:
-        case Spectral(center_nm, width_nm):
-            return _BandCard(name=name, center_nm=center_nm, width_nm=width_nm, gsd_m=gsd_m)
+        case Spectral(center_nm, width_nm, polarisation):
+            return _BandCard(name=name, center_nm=center_nm, width_nm=width_nm, polarisation=polarisation, gsd_m=gsd_m)
         case Named(text, vector):
             return _BandCard(name=name, text=text, vector=vector, gsd_m=gsd_m)
 

@@ -73,7 +73,7 @@ _S3_BANDS: tuple[tuple[float, float, float], ...] = (  # centre nm, width nm, ra
     (1020, 40, 0.00324118),
 )
 
-_RADAR = Spectral(5e7, 1e9)  # 5 cm; both polarisations share one descriptor in Copernicus-FM
+_RADAR = tuple(Spectral(5e7, 1e9, polarisation=p) for p in ("VV", "VH"))  # 5 cm; one descriptor in Copernicus-FM
 
 _S1_NOTE = (
     "VV and VH carry the same descriptor, so Copernicus-FM gives them identical kernels and sees only their "
@@ -84,7 +84,7 @@ _S1_GRD = Sensor(
     name="s1-grd",
     title="Sentinel-1 GRD backscatter (sigma0)",
     band_names=("VV", "VH"),
-    bands=(_RADAR, _RADAR),
+    bands=_RADAR,
     unit="dB",
     gsd_m=10.0,
     band_gsd_m=(10.0, 10.0),
@@ -102,7 +102,7 @@ _S1_RTC = Sensor(
     name="s1-rtc",
     title="Sentinel-1 radiometrically terrain-corrected backscatter (gamma0)",
     band_names=("VV", "VH"),
-    bands=(_RADAR, _RADAR),
+    bands=_RADAR,
     unit="dB",
     gsd_m=10.0,
     band_gsd_m=(10.0, 10.0),

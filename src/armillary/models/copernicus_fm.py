@@ -27,17 +27,21 @@ from armillary.nn.init import initialise
 from armillary.nn.recall import Recall
 from armillary.nn.trunk import Trunk
 from armillary.sample.batch import Batch
-from armillary.tokens.bandcode import BANDWIDTH_NM, spectral_code
-from armillary.tokens.hyper import KERNEL_SCALE, KernelGenerator
+from armillary.tokens.bandcode import BANDWIDTH_NM, POLARISATIONS, polarisation_rows, spectral_code
+from armillary.tokens.hyper import HIDDEN, KERNEL_SCALE, KernelGenerator
 from armillary.tokens.patch import embed_patches
 from armillary.tokens.position import Position
 from armillary.tokens.resize import resize_kernel
+from armillary.tokens.stem import FINE, Stem
 from armillary.tokens.tokens import Tokens
 from armillary.tokens.where import AREA_KM2, DEGREES, Where
 
 CODE_WIDTH = 128
 KERNELS_KEPT = 32
 """How many generated kernels are remembered; 13 bands of 16 px at width 768 are 10 MB."""
+
+FINE_GAIN = 4 * 13**0.5
+"""With a stem, kernels are scaled to the number of pixels they weigh; 1 for 13 bands of 4 x 4."""
 
 KERNEL_STD = 0.2
 """Standard deviation of a random generator's last layer: with it, tokens of standardised noise have a size near 1."""
@@ -69,6 +73,8 @@ class Quirks:
 
 
 COMPATIBLE = Quirks()
+CORRECT = Quirks(padding_px=0, degrees_in_float32=False)
+"""What a model that is trained here computes."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,12 @@ class CopernicusFMConfig:
         grid_side: rows and columns of the position table.
         base_px: side of the generated kernels.
         sentence_route: whether named bands without an official vector pass through the project's own projection.
+        shared_generator: one kernel generator for light and for named bands, and no road for official vectors.
+        generator_hidden: width of the generators' hidden layer.
+        polarised: whether polarisations of one wavelength are told apart. Upstream's VV and VH share every kernel.
+        fine_width: of the fine patches of a stem (`armillary.tokens.stem`); None: one linear kernel per patch, as
+            upstream.
+        own_card: the project's own statistics per sensor in place of upstream's.
         pooled_affine: whether the LayerNorm of the pooled vector has weights; released files have none.
         cls_affine: the same for the LayerNorm of the extra token.
         quirks: which upstream mistakes are kept.
@@ -95,12 +107,31 @@ class CopernicusFMConfig:
     grid_side: int = 14
     base_px: int = 16
     sentence_route: bool = False
+    shared_generator: bool = False
+    generator_hidden: int = HIDDEN
+    polarised: bool = False
+    fine_width: int | None = None
+    own_card: bool = False
     pooled_affine: bool = False
     cls_affine: bool = False
     quirks: Quirks = COMPATIBLE
 
 
 SIZES: Mapping[str, CopernicusFMConfig] = {
+    "copernicus-fm-nano": CopernicusFMConfig(
+        width=256,
+        depth=6,
+        heads=4,
+        taps=(1, 2, 3, 5),
+        base_px=4,
+        sentence_route=True,
+        shared_generator=True,
+        generator_hidden=512,
+        polarised=True,
+        fine_width=64,
+        own_card=True,
+        quirks=CORRECT,
+    ),
     "copernicus-fm-small": CopernicusFMConfig(width=384, depth=12, heads=6, taps=(3, 5, 7, 11)),
     "copernicus-fm-base": CopernicusFMConfig(width=768, depth=12, heads=12, taps=(3, 5, 7, 11)),
     "copernicus-fm-large": CopernicusFMConfig(width=1024, depth=24, heads=16, taps=(7, 11, 15, 23)),
@@ -125,9 +156,13 @@ class CopernicusFM(nn.Module):
         self.vectors = dict(vectors or {})
         d, quirks = config.width, config.quirks
         with torch.device("meta"):
-            self.spectral = KernelGenerator(CODE_WIDTH, d, config.base_px)
-            self.named = KernelGenerator(CODE_WIDTH, d, config.base_px)
-            self.language = nn.Linear(VECTOR_LENGTH, CODE_WIDTH)
+            kernel_width = config.fine_width or d
+            sizes = (CODE_WIDTH, kernel_width, config.base_px, config.generator_hidden)
+            self.spectral = KernelGenerator(*sizes)
+            self.named = None if config.shared_generator else KernelGenerator(*sizes)
+            self.language = None if config.shared_generator else nn.Linear(VECTOR_LENGTH, CODE_WIDTH)
+            self.polarisation = nn.Embedding(len(POLARISATIONS) + 1, CODE_WIDTH) if config.polarised else None
+            self.stem = Stem(config.fine_width, d) if config.fine_width else None
             self.sentence = nn.Linear(SENTENCE_LENGTH, CODE_WIDTH) if config.sentence_route else None
             self.where = Where(
                 d,
@@ -165,10 +200,15 @@ class CopernicusFM(nn.Module):
         )
 
     def embed_patches(self, batch: Batch) -> Float[Tensor, "b d h w"]:
-        """Patches through the generated kernel, before position, place, area and time."""
-        kernel, bias = self.kernel(batch.bands, batch.patch_px)
+        """Patches through the generated kernel and the stem, before position, place, area and time."""
+        kernel, bias = self.kernel(batch.bands, self._kernel_px(batch.patch_px))
         pixels = torch.nan_to_num(batch.pixels.to(kernel.dtype), nan=0.0, posinf=0.0, neginf=0.0)
-        return embed_patches(pixels, kernel, bias, padding_px=self.config.quirks.padding_px)
+        if self.stem is None:
+            return embed_patches(pixels, kernel, bias, padding_px=self.config.quirks.padding_px)
+        p = batch.patch_px
+        rows, columns = (n // p * p for n in pixels.shape[-2:])
+        out: Tensor = self.stem(embed_patches(pixels[..., :rows, :columns], kernel, bias, padding_px=0))
+        return out
 
     def kernel(
         self, bands: Sequence[Band], patch_px: int
@@ -180,7 +220,8 @@ class CopernicusFM(nn.Module):
         bands = tuple(bands)
         dtype = self._working_dtype()
         generator, project = self._branch(bands)
-        parameters = [*generator.parameters(), *(project.parameters() if project is not None else ())]
+        sources = (generator, project, self.polarisation)
+        parameters = [p for source in sources if source is not None for p in source.parameters()]
         if self.training or (torch.is_grad_enabled() and any(p.requires_grad for p in parameters)):
             return self._generate(bands, patch_px, dtype)
         key = (bands, patch_px, dtype, generator.bias_token.device)
@@ -204,6 +245,17 @@ class CopernicusFM(nn.Module):
             pixels, sensor, bands, lonlat=lonlat, days=days, gsd_m=gsd_m, stats=stats, unit=unit, patch_px=patch_px
         )
 
+    def _kernel_px(self, patch_px: int) -> int:
+        """Side of the generated kernel for patches of this side."""
+        if self.stem is None:
+            return patch_px
+        if patch_px % FINE:
+            raise OutOfRange(
+                f"patches of {patch_px} px cannot be cut into {FINE} x {FINE} fine ones, as this model's stem does; "
+                f"choose a multiple of {FINE}"
+            )
+        return patch_px // FINE
+
     def _working_dtype(self) -> torch.dtype:
         """Type of the convolution and of what enters the trunk: the trunk's own, or what autocast wants."""
         weight = next(self.trunk.parameters())
@@ -221,6 +273,8 @@ class CopernicusFM(nn.Module):
                 f"a batch holds bands of one kind, got {len(named)} named and {len(bands) - len(named)} spectral; "
                 "make one batch of each"
             )
+        if self.named is None:
+            return self.spectral, self.sentence
         official = [b for b in named if b.vector is not None or b.text in self.vectors]
         if len(official) == len(named):
             return self.named, self.language
@@ -241,7 +295,12 @@ class CopernicusFM(nn.Module):
     def _code(self, bands: tuple[Band, ...], project: nn.Linear | None) -> Float[Tensor, "c d"]:
         weight = self.spectral.bias_token if project is None else project.weight
         if project is None:
-            return spectral_code([b for b in bands if isinstance(b, Spectral)], CODE_WIDTH).to(weight)
+            spectral = [b for b in bands if isinstance(b, Spectral)]
+            z = spectral_code(spectral, CODE_WIDTH).to(weight)
+            if self.polarisation is None:
+                return z
+            rows = torch.tensor(polarisation_rows(spectral), device=weight.device)
+            return z + self.polarisation(rows)
         named = [b for b in bands if isinstance(b, Named)]
         if project is self.sentence:
             vectors = torch.stack([sentence_vector(b.text) for b in named])
@@ -258,6 +317,8 @@ class CopernicusFM(nn.Module):
         with torch.autocast(generator.bias_token.device.type, enabled=False):
             kernel, bias = generator(self._code(bands, project))
             kernel = resize_kernel(kernel, patch_px)
+        if self.stem is not None:  # sums over more or larger patches of more bands keep their size
+            kernel = kernel * (FINE_GAIN / (len(bands) * patch_px**2) ** 0.5)
         return (kernel * KERNEL_SCALE).to(dtype), (bias * KERNEL_SCALE).to(dtype)
 
 
@@ -271,7 +332,8 @@ def random_model(
         initialise(model, rng)
         model.position.reset_parameters()
         for generator in (model.spectral, model.named):
-            nn.init.normal_(generator.to_kernel.weight, std=KERNEL_STD, generator=rng)
+            if generator is not None:
+                nn.init.normal_(generator.to_kernel.weight, std=KERNEL_STD, generator=rng)
         if model.sentence is not None:
             model.sentence.load_state_dict(random_sentence_projection(seed))
     return model.eval()

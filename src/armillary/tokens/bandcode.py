@@ -21,6 +21,10 @@ BANDWIDTH_NM = (1.0, 1e9)
 """The same for widths. A width under 1 nm (upstream: AssertionError) is computed by the same formula."""
 
 
+POLARISATIONS = ("VV", "VH", "HH", "HV")
+"""Radar channels that a model may tell apart; any other, and none, has no row of its own."""
+
+
 def spectral_code(bands: Sequence[Spectral], width: int) -> Float[Tensor, "c {width}"]:
     """Sum of the expansions of centre and width, float32 on the CPU (arXiv:2503.11849, eq. 2)."""
     for band in bands:
@@ -34,3 +38,9 @@ def spectral_code(bands: Sequence[Spectral], width: int) -> Float[Tensor, "c {wi
     z_center = expand(center, shortest=WAVELENGTH_NM[0], longest=WAVELENGTH_NM[1], width=width)
     z_width = expand(extent, shortest=BANDWIDTH_NM[0], longest=BANDWIDTH_NM[1], width=width)
     return z_center + z_width
+
+
+def polarisation_rows(bands: Sequence[Spectral]) -> list[int]:
+    """For each band its row in a table of one row per polarisation; the row behind the last means none."""
+    none = len(POLARISATIONS)
+    return [POLARISATIONS.index(b.polarisation) if b.polarisation in POLARISATIONS else none for b in bands]

@@ -27,15 +27,16 @@ class KernelGenerator(nn.Module):
         code_width: of a code.
         width: of a token of the encoder.
         base_px: side of the generated kernel.
+        hidden: width of the hidden layer of the transformer layer.
     """
 
-    def __init__(self, code_width: int, width: int, base_px: int) -> None:
+    def __init__(self, code_width: int, width: int, base_px: int, hidden: int = HIDDEN) -> None:
         super().__init__()
         self.base_px = base_px
         self.weight_tokens = nn.Parameter(torch.empty(WEIGHT_TOKENS, code_width))
         self.bias_token = nn.Parameter(torch.empty(1, code_width))
         self.mix = ResidualMlp(code_width)
-        self.layer = PostNormBlock(code_width, HEADS, HIDDEN)
+        self.layer = PostNormBlock(code_width, HEADS, hidden)
         self.to_kernel = nn.Linear(code_width, base_px * base_px * width)
         self.to_bias = nn.Linear(code_width, width)
 
