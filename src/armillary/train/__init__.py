@@ -1,0 +1,1 @@
+"""Training: objectives, and the loop that minimises them on one process or many."""
