@@ -94,8 +94,8 @@ class Card:
                 (`armillary.sample.normal.guess_unit`).
             patch_px: other than the sensor's own.
         """
-        chosen = _chosen(sensor, bands)
-        x = _float32(pixels)
+        chosen = chosen_sensor(sensor, bands)
+        x = as_float32(pixels)
         if x.ndim != 4 or x.shape[1] != len(chosen.bands):
             raise BandMismatch(
                 f"{chosen.name} with {len(chosen.bands)} bands ({', '.join(chosen.band_names)}) needs pixels "
@@ -103,27 +103,35 @@ class Card:
                 "channels that are there"
             )
         statistics = self.statistics(chosen) if stats is None else _given(stats, chosen)
-        units = _units(unit, x, chosen)
+        units = units_of(unit, x, chosen)
         raw = x.clone()
         for i, unit_of in enumerate(units):
             raw[i] = convert(x[i], chosen, unit_of, to=statistics.unit)
         z = torch.nan_to_num(normalise(raw, statistics), nan=0.0, posinf=0.0, neginf=0.0)
-        b, size = len(x), chosen.patch_px if patch_px is None else patch_px
-        gsd = _per_item(chosen.gsd_m if gsd_m is None else gsd_m, (b,), "gsd_m")
-        if bool((gsd <= 0).any()):
-            raise OutOfRange(f"gsd_m={gsd_m} holds a size that is not above 0; give metres, and nan where unknown")
-        side_m = gsd * size
-        return Batch(
-            pixels=z,
-            bands=chosen.bands,
-            lonlat=_per_item(lonlat, (b, 2), "lonlat").to(z.device),
-            days=_per_item(days, (b,), "days").to(z.device),
-            token_km2=((side_m / 1000) ** 2).to(z.device, torch.float32),
-            patch_px=size,
-        )
+        size = chosen.patch_px if patch_px is None else patch_px
+        return with_facts(z, chosen, size, lonlat=lonlat, days=days, gsd_m=gsd_m)
 
 
-def _chosen(sensor: str | Sensor, bands: Sequence[str] | None) -> Sensor:
+def with_facts(
+    z: Float[Tensor, "b c h w"], sensor: Sensor, patch_px: int, *, lonlat: object, days: object, gsd_m: object
+) -> Batch:
+    """Normalised pixels of a sensor as a Batch, with what is known of each item as `Card.batch` takes it."""
+    b = len(z)
+    gsd = per_item(sensor.gsd_m if gsd_m is None else gsd_m, (b,), "gsd_m")
+    if bool((gsd <= 0).any()):
+        raise OutOfRange(f"gsd_m={gsd_m} holds a size that is not above 0; give metres, and nan where unknown")
+    return Batch(
+        pixels=z,
+        bands=sensor.bands,
+        lonlat=per_item(lonlat, (b, 2), "lonlat").to(z.device),
+        days=per_item(days, (b,), "days").to(z.device),
+        token_km2=((gsd * patch_px / 1000) ** 2).to(z.device, torch.float32),
+        patch_px=patch_px,
+    )
+
+
+def chosen_sensor(sensor: str | Sensor, bands: Sequence[str] | None) -> Sensor:
+    """The sensor that a caller means, narrowed to the named bands, house or foreign."""
     if isinstance(sensor, str):
         if sensor not in sensors:
             raise SensorUnknown(f"no sensor is called {sensor!r}; known are {', '.join(sensors)}")
@@ -135,7 +143,8 @@ def _chosen(sensor: str | Sensor, bands: Sequence[str] | None) -> Sensor:
     return sensor.select(resolve(sensor, bands.split(",") if isinstance(bands, str) else tuple(bands)))
 
 
-def _float32(pixels: Tensor | np.ndarray) -> Tensor:
+def as_float32(pixels: Tensor | np.ndarray) -> Tensor:
+    """Any array of real numbers, as a float32 tensor."""
     try:
         raw = pixels if isinstance(pixels, Tensor) else torch.from_numpy(_native(np.asarray(pixels)))
     except (TypeError, ValueError) as cause:
@@ -185,7 +194,8 @@ def _given(stats: str | Statistics | Mapping[str, Sequence[float]], sensor: Sens
     return stats
 
 
-def _units(unit: str | Sequence[str] | None, x: Float[Tensor, "b c h w"], sensor: Sensor) -> list[str]:
+def units_of(unit: str | Sequence[str] | None, x: Float[Tensor, "b c h w"], sensor: Sensor) -> list[str]:
+    """The unit of each item's numbers: as given, or decided by its range."""
     if unit is None:
         return [guess_unit(item, sensor) for item in x]
     units = [unit] * len(x) if isinstance(unit, str) else list(unit)
@@ -194,7 +204,7 @@ def _units(unit: str | Sequence[str] | None, x: Float[Tensor, "b c h w"], sensor
     return units
 
 
-def _per_item(value: object, shape: tuple[int, ...], name: str) -> Float[Tensor, "b ..."]:
+def per_item(value: object, shape: tuple[int, ...], name: str) -> Float[Tensor, "b ..."]:
     """None is NaN; one value counts for every item. Kept in float32, as the released models were trained."""
     if value is None:
         return torch.full(shape, torch.nan)

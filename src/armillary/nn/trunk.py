@@ -1,6 +1,6 @@
 """The trunk: a stack of equal blocks, with the outputs of some of them kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,11 +15,12 @@ class Trunk(nn.Module):
         width: of a token.
         depth: number of blocks.
         heads: of each attention.
+        block: makes one block of a width and a number of heads.
     """
 
-    def __init__(self, width: int, depth: int, heads: int) -> None:
+    def __init__(self, width: int, depth: int, heads: int, *, block: Callable[[int, int], nn.Module] = Block) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList([Block(width, heads) for _ in range(depth)])
+        self.blocks = nn.ModuleList([block(width, heads) for _ in range(depth)])
 
     def forward(self, x: Float[Tensor, "b n d"], taps: Sequence[int]) -> tuple[Float[Tensor, "b n d"], ...]:
         """The outputs of the blocks in `taps` (0-based, ascending), then that of the last block."""
