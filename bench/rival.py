@@ -42,7 +42,7 @@ class Rival:
 
     def __init__(self, model: CopernicusFM) -> None:
         self.model = model
-        self.layers = {id(g): _encoder_layer(g) for g in (model.spectral, model.named)}
+        self.layers = {id(g): _encoder_layer(g) for g in (model.spectral, model.named) if g is not None}
 
     def batch(
         self,
@@ -94,7 +94,7 @@ class Rival:
             return model.spectral, codes[0] + codes[1]
         (band,) = batch.bands
         assert isinstance(band, Named)
-        assert model.sentence is not None
+        assert model.sentence is not None and model.named is not None
         code: Tensor = model.sentence(sentence_vector(band.text)[None])
         return model.named, code
 

@@ -183,13 +183,7 @@ class CopernicusFM(nn.Module):
             raise BadInput(
                 f"a model takes an arm.Batch, got {type(batch).__name__}; model.batch(pixels, sensor) makes one"
             )
-        lonlat, days, token_km2 = batch.lonlat, batch.days, batch.token_km2
-        assert lonlat is not None and days is not None and token_km2 is not None  # noqa: S101, PT018 (Batch fills them)
-        if self.config.quirks.refuse_edges:
-            _refuse_edges(batch.bands, lonlat, token_km2)
-        grid = self.embed_patches(batch)
-        rows, columns = grid.shape[-2:]
-        x = self.position(grid, self.where(lonlat, days, token_km2)).to(grid.dtype)
+        x, (rows, columns) = self.enter(batch)
         *kept, last = self.trunk(x, self.config.taps)
         maps = tuple(y[:, 1:].unflatten(1, (rows, columns)).permute(0, 3, 1, 2) for y in (*kept, last))
         return Tokens(
@@ -198,6 +192,16 @@ class CopernicusFM(nn.Module):
             grid=maps[-1],
             taps=maps[:-1],
         )
+
+    def enter(self, batch: Batch) -> tuple[Float[Tensor, "b n d"], tuple[int, int]]:
+        """Tokens as they enter the trunk, the extra one first, and the rows and columns of their grid."""
+        lonlat, days, token_km2 = batch.lonlat, batch.days, batch.token_km2
+        assert lonlat is not None and days is not None and token_km2 is not None  # noqa: S101, PT018 (Batch fills them)
+        if self.config.quirks.refuse_edges:
+            _refuse_edges(batch.bands, lonlat, token_km2)
+        grid = self.embed_patches(batch)
+        x = self.position(grid, self.where(lonlat, days, token_km2)).to(grid.dtype)
+        return x, (grid.shape[-2], grid.shape[-1])
 
     def embed_patches(self, batch: Batch) -> Float[Tensor, "b d h w"]:
         """Patches through the generated kernel and the stem, before position, place, area and time."""
@@ -226,6 +230,12 @@ class CopernicusFM(nn.Module):
             return self._generate(bands, patch_px, dtype)
         key = (bands, patch_px, dtype, generator.bias_token.device)
         return self.kernels_kept.get(key, parameters, lambda: self._generate(bands, patch_px, dtype))
+
+    def codes(self, bands: Sequence[Band]) -> Float[Tensor, "c d"]:
+        """What the generator makes of each band on its own; a decoder generates its kernels from the same codes."""
+        generator, project = self._branch(tuple(bands))
+        mixed: Tensor = generator.mix(self._code(tuple(bands), project))
+        return mixed
 
     def batch(  # noqa: PLR0913 (the public contract)
         self,

@@ -48,3 +48,27 @@ class KernelGenerator(nn.Module):
         rows = self.to_kernel(s[WEIGHT_TOKENS : WEIGHT_TOKENS + c] + z)
         kernel = rearrange(rows, "c (i j d) -> d c i j", i=self.base_px, j=self.base_px)
         return kernel.contiguous(), self.to_bias(s[-1])
+
+
+class SynthesisGenerator(nn.Module):
+    """Mixed codes of bands to synthesis kernels: what each band's pixels are made of in the decoder's last layer.
+
+    Args:
+        code_width: of a code, which the encoder's generator has mixed already.
+        width: of a token of the decoder.
+        base_px: side of the generated kernel.
+        hidden: width of the hidden layer of the transformer layer.
+    """
+
+    def __init__(self, code_width: int, width: int, base_px: int, hidden: int = HIDDEN) -> None:
+        super().__init__()
+        self.base_px = base_px
+        self.weight_tokens = nn.Parameter(torch.empty(WEIGHT_TOKENS, code_width))
+        self.layer = PostNormBlock(code_width, HEADS, hidden)
+        self.to_kernel = nn.Linear(code_width, base_px * base_px * width)
+
+    def forward(self, code: Float[Tensor, "c d"]) -> Float[Tensor, "width c k k"]:
+        """Kernel [width c base_px base_px], before resizing and scaling."""
+        s = self.layer(torch.cat((self.weight_tokens, code))[None])[0]
+        rows = self.to_kernel(s[WEIGHT_TOKENS:] + code)
+        return rearrange(rows, "c (i j d) -> d c i j", i=self.base_px, j=self.base_px).contiguous()

@@ -29,6 +29,12 @@ def _pseudo_inverse(old_px: int, new_px: int) -> Tensor:
         return inverse.float()
 
 
+@lru_cache(maxsize=64)
+def _resize_matrix(old_px: int, new_px: int) -> Tensor:
+    with torch.inference_mode(False), torch.no_grad(), torch.device("cpu"):
+        return resize_matrix(old_px, new_px)
+
+
 def pseudo_inverse(old_px: int, new_px: int) -> Float[Tensor, "new_px old_px"]:
     """The pseudo-inverse of `resize_matrix`, computed once per pair of sizes, on the CPU; do not write to it."""
     return _pseudo_inverse(old_px, new_px)
@@ -41,3 +47,12 @@ def resize_kernel(kernel: Float[Tensor, "d c k k"], patch_px: int) -> Float[Tens
         return kernel
     p = pseudo_inverse(old_px, patch_px).to(kernel.device, kernel.dtype)
     return p @ kernel @ p.T
+
+
+def enlarge_kernel(kernel: Float[Tensor, "d c k k"], patch_px: int) -> Float[Tensor, "d c {patch_px} {patch_px}"]:
+    """A synthesis kernel for patches of `patch_px`: resized as a picture is, so that amplitudes stay what they are."""
+    old_px = kernel.shape[-1]
+    if patch_px == old_px:
+        return kernel
+    r = _resize_matrix(old_px, patch_px).to(kernel.device, kernel.dtype)
+    return r.T @ kernel @ r

@@ -1,9 +1,9 @@
 """Stem: tokens built from fine patches through two non-linear merges, instead of one linear kernel.
 
-A patch of p x p pixels is first cut into 4 x 4 *fine patches*, each weighed with a generated kernel of p/4 pixels; twice,
-2 x 2 neighbours are merged by a GELU and a linear layer. Texture survives that one linear kernel averages away. Merges
-never overlap, so a token sees its own patch and nothing else, and masking stays honest (unlike a stem of overlapping
-convolutions, arXiv:2106.14881).
+A patch of p x p pixels is first cut into 4 x 4 *fine patches*, each weighed with a generated kernel of p/4 pixels;
+twice, 2 x 2 neighbours are merged by a GELU and a linear layer. Texture survives that one linear kernel averages
+away. Merges never overlap, so a token sees its own patch and nothing else, and masking stays honest (unlike a stem of
+overlapping convolutions, arXiv:2106.14881).
 """
 
 from einops import rearrange

@@ -1,0 +1,192 @@
+"""Masked autoencoding around Copernicus-FM: a decoder that rebuilds hidden patches of any sensor.
+
+As in the paper (arXiv:2503.11849, sec. 4.3), the decoder's last layer is generated from the same band codes as the
+encoder's first: one synthesis kernel per band turns a decoder token into that band's pixels. Prediction and target are
+laid out alike, (band, row, column), by `armillary.tokens.patch.patchify`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from armillary.earth.bands import Band, Spectral
+from armillary.models.copernicus_fm import CODE_WIDTH, CopernicusFM
+from armillary.nn.block import BLOCK_EPS
+from armillary.nn.init import initialise
+from armillary.nn.trunk import Trunk
+from armillary.sample.batch import Batch
+from armillary.tokens.hyper import KERNEL_SCALE, SynthesisGenerator
+from armillary.tokens.mask import hidden_of, pick, unpick
+from armillary.tokens.position import Position
+from armillary.tokens.resize import enlarge_kernel, resize_kernel
+from armillary.tokens.stem import FINE, Unstem
+from armillary.tokens.where import Where
+
+OWN_SCALE = 0.25
+"""With an unstem, synthesis kernels are multiplied by this in place of `KERNEL_SCALE`."""
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Sizes of the decoder; the defaults are the paper's.
+
+    Args:
+        width: of a decoder token.
+        depth: number of blocks.
+        heads: of each attention.
+        base_px: side of the generated synthesis kernels.
+        hidden: width of the generators' hidden layer.
+        fine_width: of the fine patches a token is split into before pixels are made; None: one linear kernel.
+        pseudo_inverse: resize synthesis kernels by FlexiViT's rule for analysis kernels, as upstream does, which
+            multiplies amplitudes by (base_px / patch_px)^2. False enlarges them as pictures are enlarged.
+    """
+
+    width: int = 512
+    depth: int = 8
+    heads: int = 16
+    base_px: int = 16
+    hidden: int = 2048
+    fine_width: int | None = None
+    pseudo_inverse: bool = False
+
+
+NANO_DECODER = DecoderConfig(width=128, depth=2, heads=4, base_px=4, hidden=512, fine_width=32)
+
+
+class Decoder(nn.Module):
+    """Visible tokens to the pixels of every patch.
+
+    Args:
+        config: sizes.
+        encoder_width: of the tokens that come in.
+        grid_side: of the position table.
+        shared_generator: one generator for light and for named bands.
+        degrees_in_float32: as in the encoder.
+    """
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        encoder_width: int,
+        *,
+        grid_side: int = 14,
+        shared_generator: bool = False,
+        degrees_in_float32: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        w = config.width
+        self.embed = nn.Linear(encoder_width, w)
+        self.mask_token = nn.Parameter(torch.zeros(w))
+        self.where = Where(w, degrees_in_float32=degrees_in_float32, unknown_spoils_batch=False)
+        self.position = Position(grid_side, w)
+        self.trunk = Trunk(w, config.depth, config.heads)
+        self.norm = nn.LayerNorm(w, eps=BLOCK_EPS)
+        self.unstem = Unstem(w, config.fine_width) if config.fine_width else None
+        sizes = (CODE_WIDTH, config.fine_width or w, config.base_px, config.hidden)
+        self.spectral = SynthesisGenerator(*sizes)
+        self.named = None if shared_generator else SynthesisGenerator(*sizes)
+
+    def forward(
+        self,
+        visible: Float[Tensor, "b k d"],
+        at: Int[Tensor, "b m"],
+        batch: Batch,
+        codes: Float[Tensor, "c z"],
+        grid: tuple[int, int],
+    ) -> Float[Tensor, "b n p"]:
+        """Pixels of every patch, (band, row, column) with the column fastest; p = c * patch_px^2.
+
+        Args:
+            visible: encoder tokens, the extra one first.
+            at: positions of the others on the grid.
+            batch: of which they are; its pixels are not looked at.
+            codes: of the bands that are wanted, which may be others than those that were seen.
+            grid: rows and columns of tokens.
+        """
+        rows, columns = grid
+        tokens = self.embed(visible)
+        whole = unpick(tokens[:, 1:], at, self.mask_token, rows * columns)
+        assert batch.lonlat is not None and batch.days is not None and batch.token_km2 is not None  # noqa: S101, PT018
+        here = self.where(batch.lonlat, batch.days, batch.token_km2)
+        whole = whole + self.position.grid(rows, columns) + here[:, None]
+        x = torch.cat((tokens[:, :1] + here[:, None], whole), dim=1)
+        last = self.norm(self.trunk(x.to(tokens.dtype), ())[-1])[:, 1:]
+        return self._pixels(last, batch.bands, codes, batch.patch_px)
+
+    def _pixels(
+        self, x: Float[Tensor, "b n d"], bands: Sequence[Band], codes: Float[Tensor, "c z"], patch_px: int
+    ) -> Float[Tensor, "b n p"]:
+        light = self.named is None or all(isinstance(b, Spectral) for b in bands)
+        generator = self.spectral if light else self.named
+        assert generator is not None  # noqa: S101 (named is None only where light is True)
+        with torch.autocast(x.device.type, enabled=False):
+            kernel = generator(codes)
+            fine = self.unstem is not None
+            size = patch_px // FINE if fine else patch_px
+            resize = resize_kernel if self.config.pseudo_inverse else enlarge_kernel
+            kernel = resize(kernel, size) * (OWN_SCALE if fine else KERNEL_SCALE)
+        kernel = kernel.to(x.dtype)
+        if self.unstem is None:
+            return x @ rearrange(kernel, "d c i j -> d (c i j)")
+        pieces = self.unstem(x) @ rearrange(kernel, "f c i j -> f (c i j)").to(x.dtype)
+        return rearrange(pieces, "b n (p q) (c i j) -> b n (c p i q j)", p=FINE, q=FINE, i=size, j=size)
+
+
+@dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """What the decoder made of masked pixels.
+
+    Args:
+        pixels: every patch as predicted, (band, row, column); p = c * patch_px^2.
+        hidden: True where the encoder did not see the patch.
+        grid: rows and columns of patches.
+    """
+
+    pixels: Float[Tensor, "b n p"]
+    hidden: Bool[Tensor, "b n"]
+    grid: tuple[int, int]
+
+
+class MaskedAutoencoder(nn.Module):
+    """Copernicus-FM and its decoder.
+
+    Args:
+        encoder: any size, with values.
+        config: of the decoder.
+        seed: of the decoder's first values.
+    """
+
+    def __init__(self, encoder: CopernicusFM, config: DecoderConfig, *, seed: int = 0) -> None:
+        super().__init__()
+        self.encoder = encoder
+        own = encoder.config
+        self.decoder = Decoder(
+            config,
+            own.width,
+            grid_side=own.grid_side,
+            shared_generator=own.shared_generator,
+            degrees_in_float32=own.quirks.degrees_in_float32,
+        )
+        with torch.no_grad():
+            rng = torch.Generator().manual_seed(seed)
+            initialise(self.decoder, rng)
+            self.decoder.position.reset_parameters()
+        self.decoder.position.cls_token.requires_grad_(requires_grad=False)
+
+    def encode(self, batch: Batch, at: Int[Tensor, "b k"]) -> tuple[Float[Tensor, "b m d"], tuple[int, int]]:
+        """Tokens of the visible patches through the trunk, the extra one first, normed; m = k + 1."""
+        x, grid = self.encoder.enter(batch)
+        seen = torch.cat((x[:, :1], pick(x[:, 1:], at)), dim=1)
+        last = self.encoder.trunk(seen, ())[-1]
+        return self.encoder.cls_norm(last), grid
+
+    def forward(self, batch: Batch, at: Int[Tensor, "b k"]) -> Rebuilt:
+        """Rebuild each item from the patches at `at`."""
+        tokens, grid = self.encode(batch, at)
+        pixels = self.decoder(tokens, at, batch, self.encoder.codes(batch.bands), grid)
+        return Rebuilt(pixels, hidden_of(grid[0] * grid[1], at), grid)
