@@ -14,6 +14,7 @@
     ├── StatisticsMissing (LookupError)  the model was never told how to normalise this sensor
     ├── WeightsMissing (FileNotFoundError)  no weight file is there, or none can be fetched
     ├── OutputRefused (OSError)          the product cannot be written where it was asked for
+    ├── Diverged (ValueError)            a training's loss is no number any more
     └── MissingExtra (ImportError)       an optional package is not installed
 
 A message says what was asked, what was found and what to do.
@@ -95,6 +96,10 @@ class OutputRefused(ArmillaryError, OSError):
 
     exit_code = 2
     http_status = 409
+
+
+class Diverged(ArmillaryError, ValueError):
+    """A training's loss or gradient is no finite number any more."""
 
 
 class MissingExtra(ArmillaryError, ImportError):

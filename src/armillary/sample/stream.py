@@ -39,6 +39,7 @@ class Draw:
         samples: sensor -> its samples; a sensor that no item has is an absent key.
         rows: sensor -> position in `keys` of each of its samples.
         seeds: one whole number per item, from which an objective derives what is random about it.
+        repeats: items of one place that follow each other; parts of a draw keep them together.
     """
 
     step: int
@@ -46,13 +47,14 @@ class Draw:
     samples: Mapping[str, tuple[Sample, ...]]
     rows: Mapping[str, tuple[int, ...]]
     seeds: tuple[int, ...]
+    repeats: int = 1
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def split(self, parts: int) -> tuple["Draw", ...]:
         """The same items in order, as draws of about equal size; parts that would be empty are left out."""
-        edges = [len(self) * i // parts for i in range(parts + 1)]
+        edges = [len(self) // self.repeats * i // parts * self.repeats for i in range(parts + 1)]
         return tuple(self._between(a, b) for a, b in pairwise(edges) if b > a)
 
     def _between(self, first: int, stop: int) -> "Draw":
@@ -63,6 +65,7 @@ class Draw:
             {s: tuple(self.samples[s][i] for i in which) for s, which in kept.items() if which},
             {s: tuple(self.rows[s][i] - first for i in which) for s, which in kept.items() if which},
             self.seeds[first:stop],
+            self.repeats,
         )
 
 
@@ -133,7 +136,7 @@ class Stream:
         for step, found in enumerate(loader, start=self.start):
             if isinstance(found, ArmillaryError):
                 raise found
-            yield replace(found, step=step)
+            yield replace(found, step=step, repeats=self.repeats)
 
     def item(self, index: int) -> tuple[str, Mapping[str, Sample], int]:
         """Key, samples and seed of one item, counted over all steps: item j of step k is k * batch_size + j."""
