@@ -19,8 +19,10 @@ from armillary.earth.sensors import Counts, Sensor, Statistics
 
 PRETRAIN = "copernicus-pretrain"
 BENCH = "copernicus-bench"
+SSL4EO = "ssl4eo-s12"
 _PRETRAIN_SOURCE = "Copernicus-FM pretraining loader, normalisation constants (arXiv:2503.11849)"
 _BENCH_SOURCE = "Copernicus-Bench generic task configurations (arXiv:2503.11849)"
+_SSL4EO_SOURCE = "SSL4EO-S12 (arXiv:2211.07044), which SoftCon learned from"
 
 _S2_BANDS: Mapping[str, tuple[float, float, float]] = {  # centre nm, width nm, native ground size m
     "B01": (440, 20, 60),
@@ -94,6 +96,7 @@ _S1_GRD = Sensor(
     statistics=(
         Statistics(PRETRAIN, (-12.59, -20.26), (5.26, 5.91), "dB", _PRETRAIN_SOURCE),
         Statistics(BENCH, (-12.548, -20.192), (5.257, 5.912), "dB", _BENCH_SOURCE + ": EuroSAT-S1, BEN-S1, DFC-S1"),
+        Statistics(SSL4EO, (-12.548, -20.192), (5.257, 5.912), "dB", _SSL4EO_SOURCE),
     ),
     note=_S1_NOTE,
 )
@@ -127,6 +130,21 @@ _S2_BENCH = Statistics(
     _BENCH_SOURCE + ": the SSL4EO-S12 statistics, for Cloud-S2, DFC-S2, EuroSAT-S2",
 )
 
+_S2_SSL4EO = Statistics(
+    SSL4EO,
+    (1605.6, 1390.8, 1314.9, 1363.5, 1549.4, 2091.7, 2371.7, 2299.9, 2560.3, 830.1, 22.1, 2177.1, 1524.1),
+    (786.8, 850.3, 875.1, 1138.8, 1122.2, 1161.6, 1274.4, 1248.4, 1345.5, 577.3, 51.2, 1336.1, 1136.5),
+    "count",
+    _SSL4EO_SOURCE,
+)
+_S2_SSL4EO_SURFACE = Statistics(
+    SSL4EO,
+    (752.4, 884.3, 1144.2, 1297.5, 1624.9, 2194.6, 2422.2, 2517.8, 2581.6, 2645.5, 2368.5, 1805.1),
+    (1108.0, 1155.2, 1183.6, 1368.1, 1370.3, 1355.6, 1416.5, 1474.8, 1439.3, 1582.3, 1455.5, 1343.5),
+    "count",
+    _SSL4EO_SOURCE + ": its level 2A, which SoftCon did not see",
+)
+
 _S2_L1C = Sensor(
     name="s2-l1c",
     title="Sentinel-2 MSI level 1C, top of atmosphere",
@@ -139,7 +157,7 @@ _S2_L1C = Sensor(
     chip_px=224,
     plausible=(-0.2, 3.0),
     counts=Counts(scale=(1e-4,) * len(_S2_BANDS), nodata=0.0),
-    statistics=(_S2_PRETRAIN, _S2_BENCH),
+    statistics=(_S2_PRETRAIN, _S2_BENCH, _S2_SSL4EO),
 )
 
 
@@ -161,7 +179,7 @@ def _surface() -> Sensor:
         chip_px=224,
         plausible=(-0.2, 3.0),
         counts=top.counts,
-        statistics=(Statistics(BENCH, bench.mean, bench.std, bench.unit, source),),
+        statistics=(Statistics(BENCH, bench.mean, bench.std, bench.unit, source), _S2_SSL4EO_SURFACE),
         note="Copernicus-FM was pretrained on level 1C only; no pretraining statistics exist for level 2A.",
     )
 

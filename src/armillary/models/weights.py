@@ -1,9 +1,11 @@
 """Weights: from a file or a hub to a model, strictly, and back.
 
-The one place that knows the *official* key names of Copernicus-FM. Inside, parameters are called by what they are;
-`official_name` says what each is called on file. A file of another shape is refused with the full list of differences.
+The one place that knows the *official* key names of Copernicus-FM and of the layout of DINOv2. Inside, parameters are
+called by what they are; `official_name` says what each is called on file. A file of another shape is refused with the
+full list of differences.
 """
 
+import math
 import pickle
 import re
 from collections.abc import Mapping
@@ -57,6 +59,11 @@ OFFICIAL = (
     (r"^trunk\.blocks\.", "blocks."),
     (r"^pooled_norm\.", "fc_norm."),
     (r"^cls_norm\.", "norm."),
+    (r"^final_norm\.", "norm."),
+    (r"^patch\.kernel$", "patch_embed.proj.weight"),
+    (r"^patch\.bias$", "patch_embed.proj.bias"),
+    (r"^position\.registers$", "register_tokens"),
+    (r"\.scale(\d)$", r".ls\1.gamma"),
 )
 """Our name -> name on file, applied in this order."""
 
@@ -71,6 +78,21 @@ def official_name(name: str) -> str:
 def official_state(model: nn.Module) -> dict[str, Tensor]:
     """The model's parameters under their names on file."""
     return {official_name(k): v for k, v in model.state_dict().items()}
+
+
+def dinov2_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict in timm's naming, or of blocks in chunks, in the naming of DINOv2's published files.
+
+    timm calls the registers `reg_token` and then has no row of the extra token in its position table, because it has
+    added that row to the extra token itself; a row of zeros takes its place.
+    """
+    named = {re.sub(r"^blocks\.\d+\.(\d+)\.", r"blocks.\1.", k): v for k, v in state.items()}
+    if "reg_token" in named:
+        named["register_tokens"] = named.pop("reg_token")
+    table = named.get("pos_embed")
+    if table is not None and table.ndim == 3 and math.isqrt(table.shape[1]) ** 2 == table.shape[1]:
+        named["pos_embed"] = torch.cat((torch.zeros_like(table[:, :1]), table), dim=1)
+    return named
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str, remedy: str = _REMEDY) -> None:
