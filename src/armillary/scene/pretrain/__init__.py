@@ -1,0 +1,1 @@
+"""Copernicus-Pretrain at rest: its names, its two layouts on disk, its index and how it is built."""
