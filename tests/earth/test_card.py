@@ -13,7 +13,7 @@ from armillary.earth.lexicon import resolve
 from armillary.earth.sensors import Counts, Sensor
 from armillary.earth.window import Window
 from armillary.errors import BadInput, OutputRefused, SceneNotFound, SensorUnknown
-from armillary.sample.sample import from_array, sensor_of, window_of
+from armillary.sample.array import from_array, sensor_of, window_of
 from armillary.scene.scene import Scene
 
 MINE = Sensor(

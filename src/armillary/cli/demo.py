@@ -22,7 +22,7 @@ from armillary.models.zoo import load_model
 from armillary.product.receipt import ModelFacts
 from armillary.product.report import Card, Report
 from armillary.product.write import Order, write
-from armillary.sample.sample import sensor_of
+from armillary.sample.array import sensor_of
 from armillary.scene.open import open as open_scene
 from armillary.scene.s3.invented import invent_olci
 from armillary.scene.summary import facts_of, summarise

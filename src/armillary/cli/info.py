@@ -15,7 +15,7 @@ from armillary.cli.flags import NOTHING_TOLD, Json, Told
 from armillary.earth.bands import Band, Spectral
 from armillary.earth.sensors import Sensor
 from armillary.errors import EmptyScene
-from armillary.sample.sample import sensor_of, window_of
+from armillary.sample.array import sensor_of, window_of
 from armillary.scene.crop import bounds_lonlat
 from armillary.scene.summary import BandSummary, complaints, facts_of, summarise
 

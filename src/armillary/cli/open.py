@@ -16,7 +16,7 @@ from rich.progress import track
 
 from armillary.cli.flags import NOTHING_TOLD, Json, Told
 from armillary.errors import ArmillaryError, EmptyScene, OutputRefused
-from armillary.sample.sample import window_of
+from armillary.sample.array import window_of
 from armillary.scene.summary import facts_of
 
 STRIP_ROWS = 512

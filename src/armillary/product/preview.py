@@ -22,7 +22,7 @@ from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
 from armillary.product.footprint import bounds, footprint
 from armillary.product.staging import Staging
-from armillary.sample.sample import sensor_of
+from armillary.sample.array import sensor_of
 
 LONGEST_PX = 1024
 """Longest side of a picture in pixels; larger scenes are averaged down."""

@@ -24,8 +24,8 @@ from armillary.earth.when import to_days, utc
 from armillary.earth.window import Window
 from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange, PlaceUnknown
 from armillary.product.lattice import Chip, Lattice
+from armillary.sample.array import sensor_of, window_of
 from armillary.sample.batch import Batch
-from armillary.sample.sample import sensor_of, window_of
 
 T = TypeVar("T")
 
