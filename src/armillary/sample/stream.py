@@ -154,15 +154,16 @@ class Stream:
 def hold_out(source: Source, share: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Places to train on and places held out, about `share` of them, each decided by the hash of its own key.
 
-    A place stays on its side whatever else the source holds, and at least one is on each side where there are two.
+    What follows # in a key tells parts of one place apart, and is left out. A place stays on its side whatever else the
+    source holds, and at least one is on each side where there are two.
     """
     if not 0 <= share < 1:
         raise OutOfRange(f"a share of {share} cannot be held out; give at least 0 and less than 1")
-    marks = [_mark(source.key(i)) for i in range(len(source))]
+    marks = [_mark(source.key(i).split("#")[0]) for i in range(len(source))]
     held = {i for i, mark in enumerate(marks) if mark < share}
     if share > 0 and len(marks) > 1:
-        lowest, highest = int(np.argmin(marks)), int(np.argmax(marks))
-        held = (held | {lowest}) - {highest}
+        held |= {i for i, mark in enumerate(marks) if mark == min(marks)}
+        held -= {i for i, mark in enumerate(marks) if mark == max(marks) > min(marks)}
     return tuple(i for i in range(len(marks)) if i not in held), tuple(sorted(held))
 
 
