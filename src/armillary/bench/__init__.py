@@ -1,0 +1,1 @@
+"""Labelled sets, and what models score on them."""
