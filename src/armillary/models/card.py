@@ -18,6 +18,7 @@ from armillary.earth.sensors import Sensor, Statistics
 from armillary.errors import BadInput, BandMismatch, OutOfRange, SensorUnknown, StatisticsMissing
 from armillary.sample.batch import Batch
 from armillary.sample.normal import convert, guess_unit, normalise
+from armillary.sample.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,15 @@ class Card:
     def statistics(self, sensor: Sensor) -> Statistics:
         """The model's own set for this sensor, narrowed to the sensor's bands and in their order."""
         entry = self.entries.get(sensor.name)
-        if entry is None or not set(sensor.band_names) <= set(sensors[entry.source].band_names):
+        known = sensor if entry is None else sensors.get(entry.source, sensor)
+        if entry is None or not set(sensor.band_names) <= set(known.band_names):
             own = ", ".join(f"stats={s.name!r}" for s in sensor.statistics)
             raise StatisticsMissing(
                 f"{self.model} has no statistics for {sensor.name} ({', '.join(sensor.band_names)}); it has them for "
                 f"{', '.join(self.entries)}; give stats= a Statistics or a mapping with mean and std"
                 + (f", or one of the sensor's own: {own}" if own else "")
             )
-        return sensors[entry.source].select(sensor.band_names).statistic(entry.statistics)
+        return known.select(sensor.band_names).statistic(entry.statistics)
 
     def batch(  # noqa: PLR0913 (the public contract)
         self,
@@ -110,6 +112,34 @@ class Card:
         z = torch.nan_to_num(normalise(raw, statistics), nan=0.0, posinf=0.0, neginf=0.0)
         size = chosen.patch_px if patch_px is None else patch_px
         return with_facts(z, chosen, size, lonlat=lonlat, days=days, gsd_m=gsd_m)
+
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        """Samples of one sensor and one size as a Batch; place, time and ground size are those of each sample.
+
+        Raises:
+            BandMismatch: the samples differ in their bands or their size.
+        """
+        kinds = {(s.sensor.name, s.sensor.band_names, s.pixels.shape) for s in samples}
+        if len(kinds) != 1:
+            raise BandMismatch(
+                f"{len(kinds)} kinds of samples cannot be one batch: {sorted(kinds)}; give samples of one sensor, the "
+                "same bands and one size"
+            )
+        sensor = samples[0].sensor
+        statistics = self.statistics(sensor)
+        x = torch.from_numpy(np.stack([s.pixels for s in samples]))
+        raw = torch.stack([convert(item, sensor, sensor.unit, to=statistics.unit) for item in x])
+        z = torch.nan_to_num(normalise(raw, statistics), nan=0.0, posinf=0.0, neginf=0.0)
+        placed = [s.window.crs is not None for s in samples]
+        nowhere = (float("nan"), float("nan"))
+        return with_facts(
+            z,
+            sensor,
+            sensor.patch_px,
+            lonlat=[s.window.center if known else nowhere for s, known in zip(samples, placed, strict=True)],
+            days=[s.days for s in samples],
+            gsd_m=[s.window.gsd_m if known else sensor.gsd_m for s, known in zip(samples, placed, strict=True)],
+        )
 
 
 def with_facts(
