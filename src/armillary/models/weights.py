@@ -5,6 +5,7 @@ called by what they are; `official_name` says what each is called on file. A fil
 full list of differences.
 """
 
+import hashlib
 import math
 import pickle
 import re
@@ -139,6 +140,16 @@ def save(model: nn.Module, path: str | PathLike[str], facts: Mapping[str, str] |
     aside = target.with_name(target.name + ".part")
     save_file({k: v.detach().cpu().contiguous() for k, v in official_state(model).items()}, aside, dict(facts or {}))
     aside.replace(target)
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """SHA-256 over every tensor's name, type, shape and bytes, in the order of names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        flat = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {flat.dtype} {tuple(flat.shape)}".encode())
+        digest.update(memoryview(flat.reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
 
 
 def locate(href: str | PathLike[str]) -> Path:

@@ -15,6 +15,7 @@ from torch import nn
 
 from armillary import __version__
 from armillary.models.precision import precision_of
+from armillary.models.weights import weights_sha256
 from armillary.product.strips import Plan
 from armillary.scene.hrefs import local
 
@@ -48,16 +49,6 @@ class ModelFacts:
         kind = type(model).__name__
         n = sum(p.numel() for p in model.parameters())
         return cls(name or kind, kind, weights, weights_sha256(model), n, precision_of(model))
-
-
-def weights_sha256(model: nn.Module) -> str:
-    """SHA-256 over every tensor's name, type, shape and bytes, in the order of names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        flat = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {flat.dtype} {tuple(flat.shape)}".encode())
-        digest.update(memoryview(flat.reshape(-1).view(torch.uint8).numpy()))
-    return digest.hexdigest()
 
 
 def file_sha256(path: Path) -> str:

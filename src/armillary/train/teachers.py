@@ -6,13 +6,15 @@ a student's objective holds is trained, moved and saved, and a teacher is none o
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from armillary.errors import BadInput
 from armillary.models.card import Card
@@ -134,12 +136,14 @@ class ModelTeacher:
 
     @torch.no_grad()
     def __call__(self, samples: Sequence[Sample]) -> Float[Tensor, "b d"]:
-        """The model's vectors of these samples."""
+        """The model's vectors of these samples, in its own precision."""
         assert isinstance(self.model, nn.Module)  # noqa: S101
-        batch = self._card.collate(samples).to(next(self.model.parameters()).device)
+        device = next(self.model.parameters()).device
+        batch = self._card.collate(samples).to(device)
         if self.side_px is not None and tuple(batch.pixels.shape[-2:]) != (self.side_px, self.side_px):
             batch = replace(batch, pixels=_resized(batch.pixels, self.side_px))
-        tokens = self.model(batch)
+        with torch.autocast(device.type, enabled=False):
+            tokens = self.model(batch)
         vectors = tokens.pooled if self.vector == "pooled" else tokens.cls
         return vectors.float()
 
@@ -171,23 +175,72 @@ class DescriptorTeacher:
         return self.describe(stacked(samples), samples[0]).float()
 
 
-@dataclass(frozen=True)
-class IndexMaps:
-    """Spectral indices and brightness as maps: vegetation, water, moisture, built-up; radar's ratio of VV to VH.
-
-    The indices are those of `descriptors.index_planes` whose bands the samples have; Sentinel-2 has brightness (the
-    mean reflectance of blue, green and red) besides, and Sentinel-1 its two bands.
+@dataclass(frozen=True, eq=False)
+class FunctionMaps:
+    """Maps that a function makes of every pixel, averaged over the measured pixels of each cell of a grid.
 
     Args:
-        bands: sensor -> bands that it has in all samples, so that the number of layers is known beforehand.
         name: what the terms of its lessons are called.
+        layers: how many maps the function gives.
+        sensors: what it reads.
+        maps: values of samples of one sensor, in its unit -> one number per pixel and layer, NaN where unknown.
     """
 
-    bands: tuple[str, ...]
-    name: str = "indices"
-    sensors: tuple[str, ...] = field(default=("s2-l1c", "s2-l2a"))
+    name: str
+    layers: int
+    sensors: tuple[str, ...]
+    maps: Callable[[Float[Tensor, "b c h w"], Sample], Float[Tensor, "b k h w"]]
 
-    @property
-    def layers(self) -> int:
-        """How many maps it gives of a sample."""
-        return 0
+    @torch.no_grad()
+    def on_grid(self, samples: Sequence[Sample], rows: int, columns: int) -> Float[Tensor, "b k rows columns"]:
+        """Means over cells; NaN where nothing was measured in a cell."""
+        return cell_means(self.maps(stacked(samples), samples[0]).float(), rows, columns)
+
+
+INDICES: tuple[tuple[str, str, str], ...] = (
+    ("vegetation (NDVI)", "B08", "B04"),
+    ("open water (NDWI)", "B03", "B08"),
+    ("built-up (NDBI)", "B11", "B08"),
+    ("snow (NDSI)", "B03", "B11"),
+)
+"""Name, a and b of (a - b) / (a + b)."""
+
+
+def indices(x: Float[Tensor, "b c h w"], sample: Sample) -> Float[Tensor, "b k h w"]:
+    """The normalised differences of `INDICES`, -1 to 1, then the mean of the visible bands.
+
+    NaN where a band is absent or the sum is not above 0, as over water after atmospheric correction.
+    """
+    at = {name: i for i, name in enumerate(sample.sensor.band_names)}
+    nowhere = x.new_full(x[:, 0].shape, torch.nan)
+    band = {n: x[:, at[n]] if n in at else nowhere for n in (*VISIBLE, *(n for _, a, b in INDICES for n in (a, b)))}
+    ratios = [_ratio(band[a], band[b]) for _, a, b in INDICES]
+    return torch.stack([*ratios, torch.stack([band[n] for n in VISIBLE]).mean(dim=0)], dim=1)
+
+
+INDEX_MAPS = FunctionMaps("indices", len(INDICES) + 1, ("s2-l1c", "s2-l2a"), indices)
+"""What Sentinel-2 shows without learning: vegetation, water, built-up, snow, brightness."""
+
+
+def cell_means(x: Float[Tensor, "b k h w"], rows: int, columns: int) -> Float[Tensor, "b k rows columns"]:
+    """The mean over the finite pixels of each cell of a grid laid over the pixels; NaN where there is none."""
+    known = torch.isfinite(x)
+    share = adaptive_avg_pool2d(known.to(x.dtype), (rows, columns))
+    total = adaptive_avg_pool2d(torch.where(known, x, 0.0), (rows, columns))
+    return torch.where(share > 0, total / share, torch.nan)
+
+
+def stacked(samples: Sequence[Sample]) -> Float[Tensor, "b c h w"]:
+    """Values of samples of one sensor, bands and size, as they are."""
+    kinds = {(s.sensor.name, s.sensor.band_names, s.pixels.shape) for s in samples}
+    if len(kinds) != 1:
+        raise BadInput(f"a teacher takes samples of one sensor, bands and size at once, got {sorted(map(str, kinds))}")
+    return torch.from_numpy(np.stack([s.pixels for s in samples]))
+
+
+def _resized(pixels: Float[Tensor, "b c h w"], side_px: int) -> Float[Tensor, "b c {side_px} {side_px}"]:
+    return interpolate(pixels, size=(side_px, side_px), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _ratio(a: Float[Tensor, "b h w"], b: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
+    return ((a - b) / torch.where(a + b > 0, a + b, torch.nan)).clamp(-1.0, 1.0)
