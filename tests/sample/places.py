@@ -13,12 +13,13 @@ from armillary.sample.sample import Sample
 
 @dataclass(frozen=True)
 class Invented:
-    """`places` places; Sentinel-1 is absent at every `radar_every`-th place, and one place may be unreadable."""
+    """`places` places; Sentinel-1 is absent at every `radar_every`-th place, or there at `radar_at` alone."""
 
     places: int = 7
     side_px: int = 8
     radar_every: int = 3
     broken: int = -1
+    radar_at: int = -1
 
     def __len__(self) -> int:
         return self.places
@@ -33,7 +34,7 @@ class Invented:
         if place == self.broken:
             raise SceneUnreadable(f"place {place} cannot be read; it is broken on purpose")
         found = {"s2-l2a": ("B02", "B03", "B04"), "s1-rtc": ("VV", "VH")}
-        if place % self.radar_every == 0:
+        if place % self.radar_every == 0 if self.radar_at < 0 else place != self.radar_at:
             found.pop("s1-rtc")
         return {name: self._sample(name, bands, place, rng) for name, bands in found.items()}
 

@@ -1,4 +1,4 @@
-"""`python tests/train/job.py FOLDER [key=value ...] [--resume] [--pause SECONDS]`: a small real run in a process.
+"""`python tests/train/job.py FOLDER [key=value ...] [--resume] [--rare] [--pause SECONDS]`: a small real run in a process.
 
 Prints the number of each finished step. Under torchrun it is one of several processes.
 """
@@ -28,14 +28,17 @@ SMALL = (
     "held_out_batches=2",
 )
 
+RARE = Invented(places=6, radar_at=1)
+"""Sentinel-1 at one place of six: of two processes, one never has it."""
 
-def small_job(*overrides: str, dropout: float = 0.3) -> Job:
+
+def small_job(*overrides: str, dropout: float = 0.3, source: Invented = Invented()) -> Job:
     config = read(TrainConfig, overrides=(*SMALL, *overrides))
     return Job(
         name="reconstruction",
         build=lambda: Reconstruction(dropout=dropout),
         model=module_of,
-        stream=Stream(Invented(), config.batch_size, seed=config.seed, workers=config.workers),
+        stream=Stream(source, config.batch_size, seed=config.seed, workers=config.workers),
         held_out=Stream(Invented(places=4), 4, seed=99),
         config=config,
         facts={"about": "synthetic"},
@@ -46,8 +49,10 @@ if __name__ == "__main__":
     words = sys.argv[1:]
     pause = float(words[words.index("--pause") + 1]) if "--pause" in words else 0.0
     overrides = [w for w in words[1:] if "=" in w]
-    dropout = 0.0 if "--plain" in words else 0.3
-    for progress in run(small_job(*overrides, dropout=dropout), Path(words[0]), resume="--resume" in words):
+    job = small_job(*overrides)
+    if "--rare" in words:
+        job = small_job(*overrides, dropout=0.0, source=RARE)
+    for progress in run(job, Path(words[0]), resume="--resume" in words):
         sys.stdout.write(f"{-1 if progress.step is None else progress.step.index}\n")
         sys.stdout.flush()
         time.sleep(pause)

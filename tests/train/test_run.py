@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tests.train.job import small_job
+from tests.train.job import RARE, small_job
 
 from armillary.errors import BadInput, OutputRefused
 from armillary.train.config import TrainConfig, read
@@ -154,11 +154,11 @@ def test_a_configuration_file_begins_with_how_it_was_made(whole: Path) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_two_processes_are_one(strategy: str, tmp_path: Path) -> None:
-    list(run(small_job(dropout=0.0), tmp_path / "one"))
+def test_two_processes_of_which_one_lacks_a_sensor_are_one(strategy: str, tmp_path: Path) -> None:
+    list(run(small_job(dropout=0.0, source=RARE), tmp_path / "one"))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(SCRIPT)]
     done = subprocess.run(
-        [*command, str(tmp_path / "two"), "--plain", f"strategy={strategy}"],
+        [*command, str(tmp_path / "two"), "--rare", f"strategy={strategy}"],
         capture_output=True,
         text=True,
         timeout=300,

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from armillary.errors import BadInput
@@ -67,6 +67,11 @@ class Devices:
             dist.broadcast(tensor.detach(), src=0)
         if self.shards:
             fully_shard(module, ignored_params={p for p in module.parameters() if not p.requires_grad})
+
+    def let_go(self, module: nn.Module) -> None:
+        """After a forward pass that no backward pass follows: shared parameters are shared out again."""
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
     def autocast(self) -> AbstractContextManager[object]:
         """The precision of the forward pass."""

@@ -121,6 +121,7 @@ class Training:
                 _add(sums, {k: t.sum for k, t in terms.items()})
                 _add(counts, {k: t.count for k, t in terms.items()})
                 weights |= {k: t.weight for k, t in terms.items()}
+            self.devices.let_go(self._whole)
         everywhere = self._tally.sum(counts)
         loss = _loss({k: Term(s, counts[k], weights[k]) for k, s in sums.items()}, everywhere)
         return _means(self._tally.sum({**sums, "": loss}), everywhere)
