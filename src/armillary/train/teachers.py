@@ -72,6 +72,7 @@ class MapTeacher(Protocol):
         """The maps, one number per cell of the grid, in float32."""
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """A model that makes Tokens of a Batch and knows its card: any of the zoo."""
 
