@@ -20,7 +20,8 @@ import rasterio
 import torch
 
 import armillary
-from armillary.models.copernicus_fm import CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import random_model
+from armillary.models.sizes import CopernicusFMConfig
 from armillary.product.receipt import ModelFacts
 from armillary.product.write import Order, write
 from armillary.scene.open import open

@@ -10,8 +10,9 @@ import torch
 from torch.testing import assert_close
 
 import armillary as arm
-from armillary.models.copernicus_fm import SIZES, CopernicusFM
+from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import cast
+from armillary.models.sizes import SIZES
 from armillary.models.weights import official_state, save
 from armillary.nn.fourier import expand
 

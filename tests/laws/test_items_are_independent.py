@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 import armillary as arm
-from armillary.models.copernicus_fm import CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import random_model
+from armillary.models.sizes import CopernicusFMConfig
 
 MODEL = random_model(CopernicusFMConfig(width=32, depth=4, heads=2, taps=(0, 1, 2, 3), grid_side=4))
 BANDS = (arm.Spectral(665, 30), arm.Spectral(490, 65))

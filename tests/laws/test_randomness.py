@@ -2,7 +2,8 @@
 
 import torch
 
-from armillary.models.copernicus_fm import CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import random_model
+from armillary.models.sizes import CopernicusFMConfig
 
 TINY = CopernicusFMConfig(width=32, depth=4, heads=2, taps=(0, 1, 2, 3), grid_side=4, sentence_route=True)
 

@@ -9,7 +9,8 @@ import xarray as xr
 
 import armillary as arm
 from armillary.earth.window import Window
-from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import CopernicusFM, random_model
+from armillary.models.sizes import CopernicusFMConfig
 from armillary.product.embed import placed
 
 DEMO = Path(arm.__file__).parent / "data" / "demo"

@@ -8,7 +8,8 @@ from torch.testing import assert_close
 
 import armillary as arm
 from armillary.errors import BandMismatch, OutOfRange, VectorMissing
-from armillary.models.copernicus_fm import SIZES, CopernicusFM, CopernicusFMConfig, Quirks, random_model
+from armillary.models.copernicus_fm import CopernicusFM, random_model
+from armillary.models.sizes import SIZES, CopernicusFMConfig, Quirks
 from armillary.models.weights import official_state
 
 RGB = (arm.Spectral(665, 30), arm.Spectral(560, 35), arm.Spectral(490, 65))
@@ -285,7 +286,8 @@ def test_random_weights_see_the_pixels(tiny: CopernicusFM) -> None:
 def test_a_model_says_that_it_takes_a_batch(given: str) -> None:
     code = (  # in a process of its own: here the type checker of the tests would speak first
         "import torch\n"
-        "from armillary.models.copernicus_fm import CopernicusFMConfig, random_model\n"
+        "from armillary.models.copernicus_fm import random_model\n"
+        "from armillary.models.sizes import CopernicusFMConfig\n"
         "config = CopernicusFMConfig(width=24, depth=4, heads=2, taps=(0, 1, 2, 3))\n"
         f"random_model(config, seed=0, vectors=None)({given})"
     )

@@ -10,7 +10,8 @@ import torch
 from torch.testing import assert_close
 
 import armillary as arm
-from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import CopernicusFM, random_model
+from armillary.models.sizes import CopernicusFMConfig
 
 BANDS = arm.sensors["s2-l1c"].bands
 

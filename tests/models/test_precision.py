@@ -7,8 +7,9 @@ from torch.testing import assert_close
 
 import armillary as arm
 from armillary.errors import BadInput
-from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import CopernicusFM, random_model
 from armillary.models.precision import DTYPES, cast, precision_of, resolve
+from armillary.models.sizes import CopernicusFMConfig
 from armillary.sample.batch import Batch
 
 SENSORS = ("s1-grd", "s2-l1c", "s3-olci", "s5p-no2", "dem")

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 import armillary as arm
 from armillary.errors import WeightsMismatch, WeightsMissing
-from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig
+from armillary.models.copernicus_fm import CopernicusFM
+from armillary.models.sizes import CopernicusFMConfig
 from armillary.models.weights import load_state, locate, official_name, official_state, read_tensors, save
 
 

@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 import armillary as arm
 from armillary.errors import BadInput, VectorMissing, WeightsMissing
 from armillary.models import zoo
-from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig, Quirks, random_model
+from armillary.models.copernicus_fm import CopernicusFM, random_model
+from armillary.models.sizes import CopernicusFMConfig, Quirks
 from armillary.models.weights import official_state, save
 
 DEM = arm.Named("Copernicus Digital Elevation Model")

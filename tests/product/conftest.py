@@ -7,7 +7,8 @@ import xarray as xr
 
 from armillary.earth.fleet import sensors
 from armillary.earth.window import Window
-from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import CopernicusFM, random_model
+from armillary.models.sizes import CopernicusFMConfig
 from armillary.product.embed import placed
 
 UTM = (10.0, 0.0, 500000.0, 0.0, -10.0, 5200000.0)

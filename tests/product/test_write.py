@@ -16,7 +16,8 @@ import xarray as xr
 
 import armillary as arm
 from armillary.errors import BadInput, EmptyScene, OutputRefused, PlaceUnknown
-from armillary.models.copernicus_fm import CopernicusFM, CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import CopernicusFM, random_model
+from armillary.models.sizes import CopernicusFMConfig
 from armillary.product.receipt import ModelFacts, file_sha256
 from armillary.product.write import Order, Step, write
 
@@ -207,7 +208,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import armillary as arm
-from armillary.models.copernicus_fm import CopernicusFMConfig, random_model
+from armillary.models.copernicus_fm import random_model
+from armillary.models.sizes import CopernicusFMConfig
 from armillary.product.receipt import ModelFacts
 from armillary.product.write import Order, write
 model = random_model(CopernicusFMConfig(width=24, depth=4, heads=2, taps=(0, 1, 2, 3)), seed=0, vectors=None).eval()

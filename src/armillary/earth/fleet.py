@@ -20,9 +20,12 @@ from armillary.earth.sensors import Counts, Sensor, Statistics
 PRETRAIN = "copernicus-pretrain"
 BENCH = "copernicus-bench"
 SSL4EO = "ssl4eo-s12"
+NANO = "armillary-nano"
 _PRETRAIN_SOURCE = "Copernicus-FM pretraining loader, normalisation constants (arXiv:2503.11849)"
 _BENCH_SOURCE = "Copernicus-Bench generic task configurations (arXiv:2503.11849)"
 _SSL4EO_SOURCE = "SSL4EO-S12 (arXiv:2211.07044), which SoftCon learned from"
+
+_NANO_SOURCE = "round numbers chosen for copernicus-fm-nano: "
 
 _S2_BANDS: Mapping[str, tuple[float, float, float]] = {  # centre nm, width nm, native ground size m
     "B01": (440, 20, 60),
@@ -184,6 +187,14 @@ def _surface() -> Sensor:
     )
 
 
+_S3_NANO = Statistics(
+    NANO,
+    (134, 147, 156, 153, 149, 136, 124, 121, 119, 118, 120, 135, 40, 72, 120, 128, 107, 104, 78, 36, 73),
+    (45, 52, 62, 68, 68, 62, 59, 60, 60, 59, 55, 51, 16, 28, 45, 47, 39, 38, 30, 16, 26),
+    "mW m-2 sr-1 nm-1",
+    "the OLCI scenes that copernicus-fm-nano was trained on (docs/results/corpus.md)",
+)
+
 _S3_OLCI = Sensor(
     name="s3-olci",
     title="Sentinel-3 OLCI full-resolution radiance",
@@ -196,19 +207,22 @@ _S3_OLCI = Sensor(
     chip_px=96,
     plausible=(-5.0, 950.0),
     counts=Counts(scale=tuple(scale for _, _, scale in _S3_BANDS), nodata=65535.0),
-    statistics=tuple(
-        Statistics(name, (0.0,) * 21, tuple(1 / scale for _, _, scale in _S3_BANDS), "count", source)
-        for name, source in (
-            (PRETRAIN, _PRETRAIN_SOURCE + ": count x scale, no mean; without that loader's 1e-9 on Oa01 and Oa10"),
-            (BENCH, _BENCH_SOURCE + ": count x scale, no mean; Cloud-S3, LC100-S3, Biomass-S3"),
-        )
+    statistics=(
+        *(
+            Statistics(name, (0.0,) * 21, tuple(1 / scale for _, _, scale in _S3_BANDS), "count", source)
+            for name, source in (
+                (PRETRAIN, _PRETRAIN_SOURCE + ": count x scale, no mean; without that loader's 1e-9 on Oa01 and Oa10"),
+                (BENCH, _BENCH_SOURCE + ": count x scale, no mean; Cloud-S3, LC100-S3, Biomass-S3"),
+            )
+        ),
+        _S3_NANO,
     ),
     note="Copernicus-FM's pretraining multiplied Oa01 and Oa10 by 1e-9; no other loader does, nor does this one.",
 )
 
 
-def _gas(key: str, title: str, text: str, plausible: tuple[float, float]) -> Sensor:
-    """One trace gas of TROPOMI on the 1 km grid of the pretraining data."""
+def _gas(key: str, title: str, text: str, plausible: tuple[float, float], typical: tuple[float, float]) -> Sensor:
+    """One trace gas of TROPOMI on the 1 km grid of the pretraining data; `typical`: a column, and how it varies."""
     raw = ((0.0,), (1.0,), "mol m-2")
     return Sensor(
         name=f"s5p-{key.lower()}",
@@ -224,6 +238,7 @@ def _gas(key: str, title: str, text: str, plausible: tuple[float, float]) -> Sen
         statistics=(
             Statistics(PRETRAIN, *raw, _PRETRAIN_SOURCE + ": values as they are"),
             Statistics(BENCH, *raw, _BENCH_SOURCE + ": values as they are"),
+            Statistics(NANO, typical[:1], typical[1:], "mol m-2", _NANO_SOURCE + "columns over land through the year"),
         ),
         note="The grid of about 1 km is finer than what TROPOMI resolves (3.5 x 5.5 km, CO 7 x 5.5 km).",
     )
@@ -240,7 +255,10 @@ _DEM = Sensor(
     patch_px=64,
     chip_px=960,
     plausible=(-500.0, 9000.0),
-    statistics=(Statistics(PRETRAIN, (0.0,), (10000.0,), "m", _PRETRAIN_SOURCE + ": metres / 10000"),),
+    statistics=(
+        Statistics(PRETRAIN, (0.0,), (10000.0,), "m", _PRETRAIN_SOURCE + ": metres / 10000"),
+        Statistics(NANO, (300.0,), (600.0,), "m", _NANO_SOURCE + "half of the land lies below 400 m"),
+    ),
 )
 
 sensors: Mapping[str, Sensor] = MappingProxyType(
@@ -252,15 +270,28 @@ sensors: Mapping[str, Sensor] = MappingProxyType(
             _S2_L1C,
             _surface(),
             _S3_OLCI,
-            _gas("CO", "Sentinel-5P carbon monoxide, total column", "Sentinel 5P Carbon Monoxide", (-0.1, 1.0)),
+            _gas(
+                "CO",
+                "Sentinel-5P carbon monoxide, total column",
+                "Sentinel 5P Carbon Monoxide",
+                (-0.1, 1.0),
+                (0.033, 0.0075),
+            ),
             _gas(
                 "NO2",
                 "Sentinel-5P nitrogen dioxide, tropospheric column",
                 "Sentinel 5P Nitrogen Dioxide",
                 (-2e-3, 0.02),
+                (4e-5, 6e-5),
             ),
-            _gas("O3", "Sentinel-5P ozone, total column", "Sentinel 5P Ozone", (0.02, 0.4)),
-            _gas("SO2", "Sentinel-5P sulfur dioxide, total column", "Sentinel 5P Sulfur Dioxide", (-0.1, 5.0)),
+            _gas("O3", "Sentinel-5P ozone, total column", "Sentinel 5P Ozone", (0.02, 0.4), (0.135, 0.018)),
+            _gas(
+                "SO2",
+                "Sentinel-5P sulfur dioxide, total column",
+                "Sentinel 5P Sulfur Dioxide",
+                (-0.1, 5.0),
+                (1e-4, 4e-4),
+            ),
             _DEM,
         )
     }

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.earth.fleet import BENCH, PRETRAIN, sensors
+from armillary.earth.fleet import BENCH, NANO, PRETRAIN, sensors
 from armillary.earth.lexicon import resolve
 from armillary.earth.sensors import Sensor, Statistics
 from armillary.errors import BadInput, BandMismatch, OutOfRange, SensorUnknown, StatisticsMissing
@@ -272,3 +272,24 @@ copernicus_fm_card = Card(
     },
 )
 """Copernicus-FM's statistics, per sensor of the fleet."""
+
+_TOP = "the Copernicus-Bench numbers of level 1C"
+
+nano_card = Card(
+    model="Copernicus-FM nano",
+    entries={
+        "s1-grd": Entry(PRETRAIN, "s1-grd", "the Copernicus-Pretrain numbers; VV and VH have kernels of their own"),
+        "s1-rtc": Entry(PRETRAIN, "s1-grd", "gamma0 in dB differs from sigma0 by the slope only"),
+        "s2-l1c": Entry(BENCH, "s2-l1c", _TOP),
+        "s2-l2a": Entry(BENCH, "s2-l1c", _TOP + " without B10, so that both levels share one scale"),
+        "s3-olci": Entry(NANO, "s3-olci", "radiance, standardised"),
+        "s5p-co": Entry(NANO, "s5p-co", "columns, standardised"),
+        "s5p-no2": Entry(NANO, "s5p-no2", "columns, standardised"),
+        "s5p-o3": Entry(NANO, "s5p-o3", "columns, standardised"),
+        "s5p-so2": Entry(NANO, "s5p-so2", "columns, standardised"),
+        "dem": Entry(NANO, "dem", "heights, standardised"),
+        "ombria-s1": Entry("ombria-train", "ombria-s1", "grey levels, standardised"),
+        "ombria-s2": Entry("ombria-train", "ombria-s2", "grey levels, standardised"),
+    },
+)
+"""Statistics of the models that are trained here: every sensor standardised."""

@@ -9,7 +9,6 @@ are identical and only their sum is seen; gas columns enter unscaled, so NO2 and
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,20 +19,21 @@ from torch.nn.functional import layer_norm
 from armillary.earth.bands import VECTOR_LENGTH, Band, Named, Spectral
 from armillary.earth.sensors import Sensor, Statistics
 from armillary.errors import BadInput, BandMismatch, OutOfRange, VectorMissing
-from armillary.models.card import Card, copernicus_fm_card
+from armillary.models.card import Card, copernicus_fm_card, nano_card
 from armillary.models.language import SENTENCE_LENGTH, sentence_vector
+from armillary.models.sizes import CopernicusFMConfig
 from armillary.nn.block import BLOCK_EPS
 from armillary.nn.init import initialise
 from armillary.nn.recall import Recall
 from armillary.nn.trunk import Trunk
-from armillary.sample.batch import Batch
+from armillary.sample.batch import Batch, Views
 from armillary.tokens.bandcode import BANDWIDTH_NM, POLARISATIONS, polarisation_rows, spectral_code
-from armillary.tokens.hyper import HIDDEN, KERNEL_SCALE, KernelGenerator
+from armillary.tokens.hyper import KERNEL_SCALE, KernelGenerator
 from armillary.tokens.patch import embed_patches
 from armillary.tokens.position import Position
 from armillary.tokens.resize import resize_kernel
 from armillary.tokens.stem import FINE, Stem
-from armillary.tokens.tokens import Tokens
+from armillary.tokens.tokens import Joint, Tokens
 from armillary.tokens.where import AREA_KM2, DEGREES, Where
 
 CODE_WIDTH = 128
@@ -50,95 +50,6 @@ SENTENCE_STD = 0.7
 """The same for the projection of sentence vectors (length 1): codes then have the size of a spectral code."""
 
 
-@dataclass(frozen=True)
-class Quirks:
-    """The known mistakes of the published code; the defaults are what the released weights need.
-
-    Args:
-        padding_px: zeros around the pixels before patches are cut. Upstream pads 1, which shifts the patch grid by one
-            pixel up and left and hides the last row and column. 0 is right.
-        degrees_in_float32: add 180 and 90 to longitude and latitude in float32, which rounds to 3e-5 degrees while the
-            shortest wavelength is 1e-4. False adds in float64 and keeps what the coordinates hold.
-        unknown_spoils_batch: one unknown fact of one item makes it unknown for all. Upstream does; no weights need it,
-            so it is off here, and each item equals its own single-item result.
-        refuse_edges: refuse what upstream refuses by AssertionError: longitudes within 1e-4 degrees east of -180,
-            latitudes within 1e-4 north of -90, tokens under 0.001 km2 (but not 0), widths under 1 nm (but not 0).
-            Off here: the same formula is computed.
-    """
-
-    padding_px: int = 1
-    degrees_in_float32: bool = True
-    unknown_spoils_batch: bool = False
-    refuse_edges: bool = False
-
-
-COMPATIBLE = Quirks()
-CORRECT = Quirks(padding_px=0, degrees_in_float32=False)
-"""What a model that is trained here computes."""
-
-
-@dataclass(frozen=True)
-class CopernicusFMConfig:
-    """Everything that decides the shapes and the arithmetic.
-
-    Args:
-        width: of a token.
-        depth: number of blocks.
-        heads: of each attention.
-        taps: the four blocks, counted from 0, whose outputs are kept.
-        grid_side: rows and columns of the position table.
-        base_px: side of the generated kernels.
-        sentence_route: whether named bands without an official vector pass through the project's own projection.
-        shared_generator: one kernel generator for light and for named bands, and no road for official vectors.
-        generator_hidden: width of the generators' hidden layer.
-        polarised: whether polarisations of one wavelength are told apart. Upstream's VV and VH share every kernel.
-        fine_width: of the fine patches of a stem (`armillary.tokens.stem`); None: one linear kernel per patch, as
-            upstream.
-        own_card: the project's own statistics per sensor in place of upstream's.
-        pooled_affine: whether the LayerNorm of the pooled vector has weights; released files have none.
-        cls_affine: the same for the LayerNorm of the extra token.
-        quirks: which upstream mistakes are kept.
-    """
-
-    width: int
-    depth: int
-    heads: int
-    taps: tuple[int, int, int, int]
-    grid_side: int = 14
-    base_px: int = 16
-    sentence_route: bool = False
-    shared_generator: bool = False
-    generator_hidden: int = HIDDEN
-    polarised: bool = False
-    fine_width: int | None = None
-    own_card: bool = False
-    pooled_affine: bool = False
-    cls_affine: bool = False
-    quirks: Quirks = COMPATIBLE
-
-
-SIZES: Mapping[str, CopernicusFMConfig] = {
-    "copernicus-fm-nano": CopernicusFMConfig(
-        width=256,
-        depth=6,
-        heads=4,
-        taps=(1, 2, 3, 5),
-        base_px=4,
-        sentence_route=True,
-        shared_generator=True,
-        generator_hidden=512,
-        polarised=True,
-        fine_width=64,
-        own_card=True,
-        quirks=CORRECT,
-    ),
-    "copernicus-fm-small": CopernicusFMConfig(width=384, depth=12, heads=6, taps=(3, 5, 7, 11)),
-    "copernicus-fm-base": CopernicusFMConfig(width=768, depth=12, heads=12, taps=(3, 5, 7, 11)),
-    "copernicus-fm-large": CopernicusFMConfig(width=1024, depth=24, heads=16, taps=(7, 11, 15, 23)),
-    "copernicus-fm-huge": CopernicusFMConfig(width=1280, depth=32, heads=16, taps=(7, 15, 23, 31), grid_side=16),
-}
-
-
 class CopernicusFM(nn.Module):
     """The encoder.
 
@@ -152,7 +63,7 @@ class CopernicusFM(nn.Module):
     def __init__(self, config: CopernicusFMConfig, vectors: Mapping[str, Float[Tensor, " d"]] | None = None) -> None:
         super().__init__()
         self.config = config
-        self.card: Card = copernicus_fm_card
+        self.card: Card = nano_card if config.own_card else copernicus_fm_card
         self.vectors = dict(vectors or {})
         d, quirks = config.width, config.quirks
         with torch.device("meta"):
@@ -191,6 +102,35 @@ class CopernicusFM(nn.Module):
             cls=_final_norm(last[:, 0], self.cls_norm),
             grid=maps[-1],
             taps=maps[:-1],
+        )
+
+    def together(self, views: Views) -> Joint:
+        """Several sensors of the same places in one sequence: every token attends to those of all sensors.
+
+        The paper draws this, and its code encodes one sensor at a time; only weights that were trained so
+        (`armillary.train.together`) know what to do with it. The control is late fusion: the mean of the sensors'
+        pooled vectors.
+
+        Args:
+            views: sensor -> Batch; item i of each is the same place.
+
+        Raises:
+            BadInput: no sensor, or batches of different lengths.
+        """
+        lengths = {name: len(batch) for name, batch in views.items()}
+        if len(set(lengths.values())) != 1:
+            raise BadInput(f"sensors of one place need batches of one length, got {lengths or 'none'}; pair them first")
+        entered = {name: self.enter(batch) for name, batch in views.items()}
+        sizes = [x.shape[1] for x, _ in entered.values()]
+        parts = self.trunk(torch.cat([x for x, _ in entered.values()], dim=1), ())[-1].split(sizes, dim=1)
+        patches = torch.cat([part[:, 1:] for part in parts], dim=1)
+        return Joint(
+            pooled=_final_norm(patches.mean(dim=1, dtype=torch.float32), self.pooled_norm),
+            cls=_final_norm(torch.stack([part[:, 0].float() for part in parts]).mean(dim=0), self.cls_norm),
+            grids={
+                name: part[:, 1:].unflatten(1, grid).permute(0, 3, 1, 2)
+                for part, (name, (_, grid)) in zip(parts, entered.items(), strict=True)
+            },
         )
 
     def enter(self, batch: Batch) -> tuple[Float[Tensor, "b n d"], tuple[int, int]]:

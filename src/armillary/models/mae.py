@@ -98,6 +98,7 @@ class Decoder(nn.Module):
         batch: Batch,
         codes: Float[Tensor, "c z"],
         grid: tuple[int, int],
+        context: Float[Tensor, "b s d"] | None = None,
     ) -> Float[Tensor, "b n p"]:
         """Pixels of every patch, (band, row, column) with the column fastest; p = c * patch_px^2.
 
@@ -107,6 +108,7 @@ class Decoder(nn.Module):
             batch: of which they are; its pixels are not looked at.
             codes: of the bands that are wanted, which may be others than those that were seen.
             grid: rows and columns of tokens.
+            context: encoder tokens of other sensors, which the decoder may look at.
         """
         rows, columns = grid
         tokens = self.embed(visible)
@@ -114,8 +116,9 @@ class Decoder(nn.Module):
         assert batch.lonlat is not None and batch.days is not None and batch.token_km2 is not None  # noqa: S101, PT018
         here = self.where(batch.lonlat, batch.days, batch.token_km2)
         whole = whole + self.position.grid(rows, columns) + here[:, None]
-        x = torch.cat((tokens[:, :1] + here[:, None], whole), dim=1)
-        last = self.norm(self.trunk(x.to(tokens.dtype), ())[-1])[:, 1:]
+        around = () if context is None else (self.embed(context),)
+        x = torch.cat((tokens[:, :1] + here[:, None], whole, *around), dim=1)
+        last = self.norm(self.trunk(x.to(tokens.dtype), ())[-1])[:, 1 : 1 + rows * columns]
         return self._pixels(last, batch.bands, codes, batch.patch_px)
 
     def _pixels(
@@ -132,7 +135,8 @@ class Decoder(nn.Module):
             kernel = resize(kernel, size) * (OWN_SCALE if fine else KERNEL_SCALE)
         kernel = kernel.to(x.dtype)
         if self.unstem is None:
-            return x @ rearrange(kernel, "d c i j -> d (c i j)")
+            whole: Tensor = x @ rearrange(kernel, "d c i j -> d (c i j)")
+            return whole
         pieces = self.unstem(x) @ rearrange(kernel, "f c i j -> f (c i j)").to(x.dtype)
         return rearrange(pieces, "b n (p q) (c i j) -> b n (c p i q j)", p=FINE, q=FINE, i=size, j=size)
 
@@ -176,7 +180,7 @@ class MaskedAutoencoder(nn.Module):
             rng = torch.Generator().manual_seed(seed)
             initialise(self.decoder, rng)
             self.decoder.position.reset_parameters()
-        self.decoder.position.cls_token.requires_grad_(requires_grad=False)
+        self.decoder.position.cls_token.requires_grad_(False)
 
     def encode(self, batch: Batch, at: Int[Tensor, "b k"]) -> tuple[Float[Tensor, "b m d"], tuple[int, int]]:
         """Tokens of the visible patches through the trunk, the extra one first, normed; m = k + 1."""

@@ -9,15 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.errors import BadInput, WeightsMissing
-from armillary.models.copernicus_fm import (
-    SIZES,
-    CopernicusFM,
-    CopernicusFMConfig,
-    Quirks,
-    random_model,
-    random_sentence_projection,
-)
+from armillary.models.copernicus_fm import CopernicusFM, random_model, random_sentence_projection
 from armillary.models.language import read_vectors
+from armillary.models.sizes import SIZES, CopernicusFMConfig, Quirks
 from armillary.models.weights import OWN_PREFIX, load_state, locate, read_tensors
 
 DEFAULT_WEIGHTS: Mapping[str, str] = MappingProxyType({})

@@ -8,6 +8,7 @@ nothing was measured.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -191,8 +192,7 @@ class Tiles:
     def _stored(self, row: Row, rows: slice, cols: slice) -> Shaped[np.ndarray, "c h w"]:
         path = self.folder / row.shard
         try:
-            with safe_open(path, framework="numpy") as shard:
-                stored: np.ndarray = shard.get_slice(row.id)[:, rows, cols]
+            stored: np.ndarray = _shard(path, os.getpid(), path.stat().st_mtime_ns).get_slice(row.id)[:, rows, cols]
         except (OSError, SafetensorError) as cause:
             raise SceneUnreadable(f"{row.id} cannot be read from {path} ({cause}); write the tiles again") from cause
         return stored
@@ -293,6 +293,12 @@ def _decode(stored: Shaped[np.ndarray, "c h w"], row: Row) -> Float[np.ndarray, 
     if row.nodata is not None:
         values[stored == row.nodata] = np.nan
     return values
+
+
+@lru_cache(maxsize=64)
+def _shard(path: Path, process: int, changed: int) -> safe_open:  # noqa: ARG001 (what the cache is keyed by)
+    """A shard, mapped into memory once per process and version: its header takes longer to read than a crop."""
+    return safe_open(path, framework="numpy")
 
 
 @lru_cache(maxsize=256)

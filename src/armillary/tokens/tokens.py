@@ -1,5 +1,6 @@
 """Tokens: what a model makes of a Batch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -23,6 +24,24 @@ class Tokens:
     cls: Float[Tensor, "b d"]
     grid: Float[Tensor, "b d h w"]
     taps: tuple[Float[Tensor, "b d h w"], ...]
+
+    def __len__(self) -> int:
+        return int(self.pooled.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """What a model makes of several sensors of one place at once.
+
+    Args:
+        pooled: one vector per place: the mean over the patches of all sensors, then the final LayerNorm.
+        cls: the mean of the sensors' extra tokens after the final LayerNorm.
+        grids: sensor -> its patches of the last block as a map, without any norm.
+    """
+
+    pooled: Float[Tensor, "b d"]
+    cls: Float[Tensor, "b d"]
+    grids: Mapping[str, Float[Tensor, "b d h w"]]
 
     def __len__(self) -> int:
         return int(self.pooled.shape[0])

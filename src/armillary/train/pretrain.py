@@ -1,0 +1,243 @@
+"""Pretraining of Copernicus-FM: every sensor that a draw holds, in one step (arXiv:2503.11849, sec. 4.3).
+
+Up to four things are learned at once, each a term with its weight:
+
+- *reconstruct*: hidden patches of each sensor on its own, as in the paper;
+- *together*: the same with all sensors of a place in one sequence, and now and then one sensor wholly hidden
+  (`armillary.train.together`), which the paper draws and its code does not have;
+- *describe*: classical descriptors of the whole crop, told from the embedding of a part of it (`models.whitened`);
+- *contrast*: views of one place, whatever the sensor, lie closer together than those of other places.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from armillary.models.mae import MaskedAutoencoder
+from armillary.models.whitened import Whitened
+from armillary.nn.init import initialise
+from armillary.sample.batch import Batch
+from armillary.sample.sample import Sample
+from armillary.sample.stream import Draw
+from armillary.tokens.mask import mask_random
+from armillary.train.contrast import info_nce
+from armillary.train.kin import Kin, grid_of, kin_of
+from armillary.train.objective import Term
+from armillary.train.reconstruct import Targets, reconstruction, term
+from armillary.train.together import Together
+from armillary.train.vary import band_groups, drop_facts, narrow
+from armillary.train.views import ViewConfig, cut_view, through_air
+
+PROJECTED = 128
+"""Width in which views are compared."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each term counts; 0 leaves it out."""
+
+    reconstruct: float = 1.0
+    together: float = 0.0
+    describe: float = 0.0
+    contrast: float = 0.0
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """What is learned, and how hard it is made.
+
+    Args:
+        weights: of the terms.
+        sensors: weight of a sensor's items among all; 1 unless given.
+        mask_ratio: share of hidden patches.
+        targets: what hidden patches are compared with.
+        bands_at_least: share of an item's bands that always stays; 1 keeps all.
+        band_subsets: random subsets of bands per step and kind of sample.
+        facts_dropped: probability that an item's place, time and area, each on its own, are made unknown.
+        whole_batch: bands and facts are decided once per batch, as upstream.
+        per_sensor: the mean over sensors of each sensor's mean, as upstream, and not the mean over all items.
+        views: how views differ.
+        temperature: of the contrast.
+    """
+
+    weights: Weights = field(default_factory=Weights)
+    sensors: Mapping[str, float] = field(default_factory=dict)
+    mask_ratio: float = 0.7
+    targets: Targets = field(default_factory=Targets)
+    bands_at_least: float = 0.5
+    band_subsets: int = 2
+    facts_dropped: float = 0.7
+    whole_batch: bool = False
+    per_sensor: bool = False
+    views: ViewConfig = field(default_factory=ViewConfig)
+    temperature: float = 0.2
+
+
+class Pretraining(nn.Module):
+    """The objective.
+
+    Args:
+        mae: encoder and decoder.
+        config: what is learned.
+        teachers: of the term *describe*; a kind without one is not described.
+        seed: of the heads' first values.
+    """
+
+    def __init__(
+        self,
+        mae: MaskedAutoencoder,
+        config: PretrainConfig,
+        teachers: Sequence[Whitened] = (),
+        *,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.mae = mae
+        self.config = config
+        width = mae.encoder.config.width
+        self.teachers = {(t.sensor.name, t.sensor.band_names): t for t in teachers}
+        self.tell = nn.ModuleDict({_name(t): nn.Linear(width, t.width) for t in teachers})
+        self.project = (
+            nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, PROJECTED))
+            if config.weights.contrast
+            else None
+        )
+        self.together = (
+            Together(mae, config.mask_ratio, config.targets, config.facts_dropped) if config.weights.together else None
+        )
+        with torch.no_grad():
+            rng = torch.Generator().manual_seed(seed)
+            initialise(self.tell, rng)
+            if self.project is not None:
+                initialise(self.project, rng)
+
+    def forward(self, draw: Draw) -> Mapping[str, Term]:
+        """The terms of one draw; a sensor that is absent has none."""
+        kins = tuple(kin_of(draw))
+        weights = self.config.weights
+        terms: dict[str, Term] = {}
+        if weights.reconstruct:
+            terms |= self._reconstruct(kins, draw.step)
+        if self.together is not None:
+            terms |= {k: _weighed(t, weights.together) for k, t in self.together(kins, draw.step).items()}
+        if weights.describe or self.project is not None:
+            terms |= self._views(kins, draw)
+        return terms
+
+    def _reconstruct(self, kins: Sequence[Kin], step: int) -> dict[str, Term]:
+        found: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        for kin in kins:
+            batch = self.prepared(kin)
+            for part, seeds in self.parts(batch, kin.seeds, step):
+                at = self.mask(part, seeds)
+                rebuilt = self.mae(part, at)
+                name = kin.sensor.name
+                found.setdefault(name, []).append(
+                    reconstruction(rebuilt.pixels, self.config.targets.of(part), rebuilt.hidden)
+                )
+        return self._balanced("reconstruct", found, self.config.weights.reconstruct)
+
+    def _views(self, kins: Sequence[Kin], draw: Draw) -> dict[str, Term]:
+        """Terms on the embeddings of two views of every crop."""
+        described: list[tuple[Tensor, Tensor, float]] = []
+        vectors, places = [], []
+        for kin in kins:
+            pooled = [self._pooled(kin, draw.step, number) for number in (1, 2)]
+            vectors += pooled
+            places += [draw.keys[row] for _ in pooled for row in kin.rows]
+            sensor = kin.sensor
+            teacher = self.teachers.get((sensor.name, sensor.band_names))
+            if teacher is not None and self.config.weights.describe:
+                wanted = teacher(_stacked(kin.samples)).to(pooled[0])
+                told = [self.tell[_name(teacher)](z.float()) for z in pooled]
+                error = sum(mse_loss(t, wanted, reduction="none").mean(dim=1) for t in told) / len(told)
+                weight = self.config.sensors.get(sensor.name, 1.0)
+                described.append((error.sum(), torch.tensor(float(len(error))), weight))
+        terms = {}
+        if described:
+            total = torch.stack([w * s for s, _, w in described]).sum()
+            count = torch.stack([w * n for _, n, w in described]).sum()
+            terms["describe"] = Term(total, count, self.config.weights.describe)
+        if self.project is not None and vectors:
+            z = self.project(torch.cat([v.float() for v in vectors]))
+            sums, counts = info_nce(z, places, temperature=self.config.temperature)
+            terms["contrast"] = term(sums, counts, self.config.weights.contrast)
+        return terms
+
+    def _pooled(self, kin: Kin, step: int, number: int) -> Float[Tensor, "b d"]:
+        """Embeddings of one view of each crop, in the order of the samples."""
+        sensor, seeds = kin.sensor, kin.seeds
+        card, views = self.mae.encoder.card, self.config.views
+        whole = card.collate(kin.samples).to(self._device)
+        batch = cut_view(whole, [s.window for s in kin.samples], seeds, views, number=number)
+        if self.training:
+            batch = through_air(batch, sensor, card.statistics(sensor), seeds, views, number=number)
+            batch = drop_facts(batch, [s + number for s in seeds], self.config.facts_dropped)
+        out = torch.empty(len(batch), self.mae.encoder.config.width, device=self._device)
+        for part, items in self._subsets(batch, [s + number for s in seeds], step + number):
+            out = out.index_copy(0, torch.tensor(items, device=self._device), self.mae.encoder(part).pooled.float())
+        return out
+
+    def prepared(self, kin: Kin) -> Batch:
+        """The normalised batch of a kind; while training, some facts are unknown."""
+        batch = self.mae.encoder.card.collate(kin.samples).to(self._device)
+        if not self.training:
+            return batch
+        return drop_facts(batch, kin.seeds, self.config.facts_dropped, whole_batch=self.config.whole_batch)
+
+    def parts(self, batch: Batch, seeds: Sequence[int], step: int) -> Iterator[tuple[Batch, tuple[int, ...]]]:
+        """The batch in parts of equal bands, with the seeds of their items; while training, some bands are dropped."""
+        for part, items in self._subsets(batch, seeds, step):
+            yield part, tuple(seeds[i] for i in items)
+
+    def mask(self, batch: Batch, seeds: Sequence[int]) -> Int[Tensor, "b k"]:
+        """Positions of the patches that stay visible."""
+        rows, columns = grid_of(self.mae, batch)
+        return mask_random(rows * columns, self.config.mask_ratio, seeds).to(self._device)
+
+    def _subsets(self, batch: Batch, seeds: Sequence[int], step: int) -> Iterator[tuple[Batch, tuple[int, ...]]]:
+        config = self.config
+        for group in band_groups(
+            len(batch.bands),
+            seeds,
+            step=step,
+            groups=config.band_subsets,
+            at_least=config.bands_at_least if self.training else 1.0,
+            whole_batch=config.whole_batch,
+        ):
+            yield narrow(batch, group), group.items
+
+    def _balanced(self, name: str, found: Mapping[str, list[tuple[Tensor, Tensor]]], weight: float) -> dict[str, Term]:
+        """One term per sensor, weighed so that their sum is the mean over all items, or over sensors."""
+        sums = {s: torch.cat([x for x, _ in parts]).sum() for s, parts in found.items()}
+        counts = {s: torch.cat([n for _, n in parts]).sum().detach() for s, parts in found.items()}
+        own = {s: self.config.sensors.get(s, 1.0) for s in found}
+        watched = {f"{name}/{s}": Term(sums[s].detach(), counts[s], 0.0) for s in found}
+        if self.config.per_sensor:
+            total = sum(own.values())
+            return {f"{name}/{s}": Term(sums[s], counts[s], weight * own[s] / total) for s in found}
+        if not found:
+            return {}
+        whole = torch.stack([own[s] * sums[s] for s in found]).sum()
+        return {name: Term(whole, torch.stack([own[s] * counts[s] for s in found]).sum(), weight), **watched}
+
+    @property
+    def _device(self) -> torch.device:
+        return self.mae.decoder.mask_token.device
+
+
+def _stacked(samples: Sequence[Sample]) -> Float[Tensor, "b c h w"]:
+    return torch.stack([torch.from_numpy(s.pixels) for s in samples])
+
+
+def _name(teacher: Whitened) -> str:
+    """A key that a ModuleDict accepts."""
+    return f"{teacher.sensor.name}:{'-'.join(teacher.sensor.band_names)}".replace(".", "_")
+
+
+def _weighed(t: Term, weight: float) -> Term:
+    return Term(t.sum, t.count, t.weight * weight)

@@ -1,0 +1,124 @@
+"""Together: reconstruction with all sensors of a place in one sequence, and now and then one sensor wholly hidden.
+
+The tokens that stay visible, of every sensor present, attend to each other; each sensor is then rebuilt by the decoder,
+which may look at the others' tokens. A hidden sensor leaves no token at all: what it would have shown must be read from
+the others. The paper (arXiv:2503.11849) draws sensors together; its code encodes one at a time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from armillary.models.mae import MaskedAutoencoder
+from armillary.sample.batch import Batch
+from armillary.tokens.mask import hidden_of, mask_random, pick
+from armillary.train.kin import Kin, grid_of
+from armillary.train.objective import Term
+from armillary.train.reconstruct import Targets, reconstruction, term
+from armillary.train.vary import drop_facts
+
+WHOLE = 0.5
+"""Probability that one sensor of a place is hidden from top to bottom."""
+
+_WHOLE = 31
+"""Last word of a seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Company:
+    """Places of a draw that have the same sensors, two or more, each with its kin narrowed to these places."""
+
+    kins: Mapping[str, Kin]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One per place."""
+        return next(iter(self.kins.values())).seeds
+
+
+class Together(nn.Module):
+    """The term.
+
+    Args:
+        mae: encoder and decoder; shared with the other terms.
+        mask_ratio: share of hidden patches of a sensor that is not wholly hidden.
+        targets: what hidden patches are compared with.
+        facts_dropped: probability that a fact is made unknown.
+    """
+
+    def __init__(self, mae: MaskedAutoencoder, mask_ratio: float, targets: Targets, facts_dropped: float) -> None:
+        super().__init__()
+        self.mae = mae
+        self.mask_ratio = mask_ratio
+        self.targets = targets
+        self.facts_dropped = facts_dropped
+
+    def forward(self, kins: Sequence[Kin], step: int) -> Mapping[str, Term]:
+        """One term over all hidden patches of all places with company; none when every place has one sensor."""
+        parts = [part for company in companies(kins) for part in self._rebuild(company, step)]
+        if not parts:
+            return {}
+        sums, counts = (torch.cat(x) for x in zip(*parts, strict=True))
+        return {"together": term(sums, counts)}
+
+    def _rebuild(self, company: Company, step: int) -> Iterator[tuple[Float[Tensor, " b"], Float[Tensor, " b"]]]:
+        hidden = self._hidden(tuple(company.kins), step)
+        batches = {name: self._batch(kin) for name, kin in company.kins.items()}
+        at = {name: self._visible(batches[name], kin.seeds) for name, kin in company.kins.items() if name != hidden}
+        seen, grids = encode_together(self.mae, batches, at)
+        for name, batch in batches.items():
+            around = [x[:, 1:] for other, x in seen.items() if other != name]
+            others = torch.cat(around, dim=1) if around else None
+            own = seen[name] if name in seen else torch.stack([x[:, :1] for x in seen.values()]).mean(dim=0)
+            where = at.get(name, torch.empty(len(batch), 0, dtype=torch.long, device=own.device))
+            codes = self.mae.encoder.codes(batch.bands)
+            pixels = self.mae.decoder(own, where, batch, codes, grids[name], others)
+            yield reconstruction(pixels, self.targets.of(batch), hidden_of(pixels.shape[1], where))
+
+    def _hidden(self, names: Sequence[str], step: int) -> str | None:
+        """The sensor that a company of this step does without, if any; the same on every process."""
+        rng = np.random.default_rng((step, *(len(n) for n in names), _WHOLE))
+        chosen = names[int(rng.integers(len(names)))]
+        return chosen if rng.random() < WHOLE else None
+
+    def _batch(self, kin: Kin) -> Batch:
+        batch = self.mae.encoder.card.collate(kin.samples).to(self.mae.decoder.mask_token.device)
+        return drop_facts(batch, kin.seeds, self.facts_dropped) if self.training else batch
+
+    def _visible(self, batch: Batch, seeds: Sequence[int]) -> Int[Tensor, "b k"]:
+        rows, columns = grid_of(self.mae, batch)
+        return mask_random(rows * columns, self.mask_ratio, seeds).to(batch.pixels.device)
+
+
+def encode_together(
+    mae: MaskedAutoencoder, batches: Mapping[str, Batch], at: Mapping[str, Int[Tensor, "b k"]]
+) -> tuple[dict[str, Float[Tensor, "b m d"]], dict[str, tuple[int, int]]]:
+    """Visible tokens of each sensor in `at` after the trunk, the extra one first; and every sensor's grid."""
+    encoder = mae.encoder
+    grids = {name: grid_of(mae, batch) for name, batch in batches.items()}
+    shown = {}
+    for name, where in at.items():
+        x, _ = encoder.enter(batches[name])
+        shown[name] = torch.cat((x[:, :1], pick(x[:, 1:], where)), dim=1)
+    last = encoder.cls_norm(encoder.trunk(torch.cat(list(shown.values()), dim=1), ())[-1])
+    parts = last.split([x.shape[1] for x in shown.values()], dim=1)
+    return dict(zip(shown, parts, strict=True)), grids
+
+
+def companies(kins: Sequence[Kin]) -> Iterator[Company]:
+    """Places by the kinds of samples they have; those with a single one are left out."""
+    at_row: dict[int, list[tuple[int, int]]] = {}
+    for k, kin in enumerate(kins):
+        for i, row in enumerate(kin.rows):
+            at_row.setdefault(row, []).append((k, i))
+    groups: dict[tuple[int, ...], list[list[tuple[int, int]]]] = {}
+    for found in at_row.values():
+        groups.setdefault(tuple(k for k, _ in found), []).append(found)
+    for which, places in groups.items():
+        if len(which) < 2:
+            continue
+        yield Company({kins[k].sensor.name: kins[k].only([p[j][1] for p in places]) for j, k in enumerate(which)})
