@@ -22,6 +22,10 @@ VERBS = {
         "Turn a scene into a georeferenced map of embeddings.",
         "embed S2A.SAFE -o out --model copernicus-fm-base --weights CopernicusFM_ViT_base_varlang_e100.pth",
     ),
+    "train": (
+        "Train a model by a recipe; stop and resume at any time, on one process or many.",
+        "train copernicus-fm -o run optim.lr=1e-4 steps=2000",
+    ),
     "doctor": ("Say what this installation can do on this machine.", "doctor --json"),
 }
 """Verb -> the line that `armillary --help` shows, and an example. The function is armillary.cli.<verb>:<verb>."""

@@ -6,6 +6,7 @@ draws, processes take disjoint slices of one global batch, and a run goes on any
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -151,15 +152,27 @@ class Stream:
         return self.source.key(place), samples, int(words[0]) >> (64 - _SEED_BITS)
 
 
-def hold_out(source: Source, share: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Places to train on and places held out, about `share` of them, each decided by the hash of its own key.
+def place_of(key: str) -> str:
+    """A key without what tells parts and repetitions of one place apart: all from the first @, # or * on."""
+    return re.split("[@#*]", key, maxsplit=1)[0]
 
-    What follows # in a key tells parts of one place apart, and is left out. A place stays on its side whatever else the
-    source holds, and at least one is on each side where there are two.
+
+def hold_out(
+    source: Source, share: float, block: Callable[[str], str] = place_of
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Places to train on and places held out, about `share` of them, decided by the hash of the block of each key.
+
+    Places of one block stay together, and on their side whatever else the source holds; at least one block is on each
+    side where there are two.
+
+    Args:
+        source: whose places.
+        share: how many to hold out, from 0 to 1.
+        block: key of a place -> name of what must not be cut, such as neighbours on the ground.
     """
     if not 0 <= share < 1:
         raise OutOfRange(f"a share of {share} cannot be held out; give at least 0 and less than 1")
-    marks = [_mark(source.key(i).split("#")[0]) for i in range(len(source))]
+    marks = [_mark(block(source.key(i))) for i in range(len(source))]
     held = {i for i, mark in enumerate(marks) if mark < share}
     if share > 0 and len(marks) > 1:
         held |= {i for i, mark in enumerate(marks) if mark == min(marks)}

@@ -66,13 +66,22 @@ class TrainConfig:
     workers: Annotated[int, Field(ge=0)] = 0
 
 
-def read(kind: type[C], path: str | PathLike[str] | None = None, overrides: Sequence[str] = ()) -> C:
-    """A configuration from a YAML file and overrides such as "optim.lr=1e-4"; what neither says has its default.
+def read(
+    kind: type[C],
+    path: str | PathLike[str] | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    start: C | None = None,
+) -> C:
+    """A configuration from a YAML file and overrides such as "optim.lr=1e-4".
+
+    What neither says is as in `start`, or has its default.
 
     Raises:
         BadInput: an unknown key, a value of another kind, no such file, or no YAML.
     """
-    plain = {} if path is None else _load(Path(path))
+    plain = {} if start is None else to_plain(start)
+    _merge(plain, {} if path is None else _load(Path(path)))
     for text in overrides:
         _set(plain, text)
     return from_plain(kind, plain, source="the configuration" if path is None else str(path))
@@ -124,6 +133,16 @@ def _load(path: Path) -> Plain:
     if found is not None and not isinstance(found, dict):
         raise BadInput(f"the configuration {path} holds {type(found).__name__}; give keys and values")
     return found or {}
+
+
+def _merge(plain: Plain, over: Plain) -> None:
+    """Put what `over` says into `plain`, key by key."""
+    for key, value in over.items():
+        inner = plain.get(key)
+        if isinstance(inner, dict) and isinstance(value, dict):
+            _merge(inner, value)
+        else:
+            plain[key] = value
 
 
 def _set(plain: Plain, text: str) -> None:
