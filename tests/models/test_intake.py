@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,10 @@ from armillary.earth.fleet import SSL4EO
 from armillary.errors import BandMismatch, StatisticsMissing
 from armillary.models.intake import CARDS, IMAGENET_MEAN, IMAGENET_STD, PATCH_PX, Intake
 from armillary.models.vit import VITS
+from armillary.sample.array import from_array
 from armillary.sample.sample import Sample
+
+DEMO = Path(arm.__file__).parent / "data" / "demo"
 
 
 def _noise(*shape: int, low: float = 0.0, high: float = 0.25) -> torch.Tensor:
@@ -51,10 +56,12 @@ def test_band_order_is_irrelevant_and_bands_beside_the_channels_are_left_out() -
     assert turned.bands == arm.sensors["s2-l2a"].select(("B04", "B03", "B02")).bands
 
 
-def test_softcons_range_is_the_z_score_over_four_plus_a_half_cut_at_0_and_1() -> None:
+def test_softcons_range_is_the_z_score_over_four_plus_a_half_cut_at_0_and_1_in_8_bits() -> None:
     pixels = _noise(2, 13, 14, 14, high=1.0)
     wide, z = (CARDS[name].batch(pixels, "s2-l1c").pixels for name in ("softcon-s2", "softcon-s2-zscores"))
-    assert_close(wide, (z / 4 + 0.5).clamp(0, 1), atol=1e-5, rtol=1e-5)
+    lost = (z / 4 + 0.5).clamp(0, 1) - wide
+    assert -1e-5 < float(lost.min()) < float(lost.max()) < 1 / 255 + 1e-5
+    assert_close(wide * 255, (wide * 255).round(), atol=1e-4, rtol=0)
     assert 0 < float((wide == 1).float().mean()) < 1
 
 
@@ -73,7 +80,19 @@ def test_level_2a_leaves_b10_blank_and_keeps_every_other_band_at_its_place() -> 
     statistics = arm.sensors["s2-l2a"].statistic(SSL4EO)
     mean, std = (torch.tensor(v)[:, None, None] for v in (statistics.mean, statistics.std))
     rest = torch.cat((batch.pixels[:, :at], batch.pixels[:, at + 1 :]), dim=1)
-    assert_close(rest[0], ((pixels[0] * 10000 - mean) / std / 4 + 0.5).clamp(0, 1), atol=1e-5, rtol=1e-5)
+    assert_close(rest[0], ((pixels[0] * 10000 - mean) / std / 4 + 0.5).clamp(0, 1), atol=1 / 255, rtol=0)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("scene", ["s2_l2a_serengeti.tif", "s2_l1c_virginia.tif"])
+def test_real_scenes_fill_the_range_of_both_cards_and_lose_little_at_its_ends(scene: str) -> None:
+    sample = from_array(arm.open(str(DEMO / scene)))
+    mean, std = (torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
+    shown = CARDS["dinov2"].collate([sample]).pixels[0] * std + mean
+    wide = CARDS["softcon-s2"].collate([sample]).pixels[0]
+    for channels in (shown, wide):
+        assert 0.15 < float(channels.mean()) < 0.65
+        assert float(((channels <= 0) | (channels >= 1)).float().mean()) < 0.01
 
 
 @pytest.mark.parametrize(("card", "blank"), [("dinov2", 0.0), ("softcon-s2", 0.5), ("softcon-s2-zscores", 0.0)])

@@ -33,6 +33,9 @@ TRUE_COLOUR = ("B04", "B03", "B02")
 
 PATCH_PX = 14
 
+EIGHT_BITS = 255
+"""Steps between black and white of an 8-bit file."""
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -47,6 +50,7 @@ class Intake:
         std: of the channel then.
         blank: what the channel holds where nothing is known.
         cut: whether values below 0 become 0 and those above 1 become 1, as in 8-bit pictures.
+        steps: values between 0 and 1 are rounded down to one of so many steps, as 8-bit files do; 0 leaves them.
         optional: bands that a product may lack.
         why: one sentence.
     """
@@ -59,6 +63,7 @@ class Intake:
     std: tuple[float, ...]
     blank: float
     cut: bool
+    steps: int = 0
     optional: tuple[str, ...] = ()
     why: str = ""
 
@@ -86,7 +91,11 @@ class Intake:
             for v in (self.low, self.high, self.mean, self.std)
         )
         unit = (x - low) / (high - low)
-        z = ((unit.clamp(0.0, 1.0) if self.cut else unit) - mean) / std
+        if self.cut:
+            unit = unit.clamp(0.0, 1.0)
+        if self.steps:
+            unit = torch.floor(unit * self.steps) / self.steps
+        z = (unit - mean) / std
         return torch.where(torch.isfinite(x), z, self.blank)
 
 
@@ -185,10 +194,11 @@ def zscores(bands: tuple[str, ...], statistics: Statistics, why: str, optional: 
 
 
 def two_deviations(bands: tuple[str, ...], statistics: Statistics, why: str, optional: tuple[str, ...] = ()) -> Intake:
-    """0 to 1 from two deviations under the mean to two above it, cut outside: clip(z / 4 + 1 / 2, 0, 1)."""
+    """0 to 1 from two deviations under the mean to two above it, in 8 bits: clip(z / 4 + 1 / 2, 0, 1), rounded down."""
     low, high = (tuple(m + k * s for m, s in zip(statistics.mean, statistics.std, strict=True)) for k in (-2.0, 2.0))
     zero, one = (0.0,) * len(bands), (1.0,) * len(bands)
-    return Intake(bands, statistics.unit, low, high, zero, one, blank=0.5, cut=True, optional=optional, why=why)
+    unit = statistics.unit
+    return Intake(bands, unit, low, high, zero, one, blank=0.5, cut=True, steps=EIGHT_BITS, optional=optional, why=why)
 
 
 def _top_and_surface(make: Callable[..., Intake]) -> dict[str, Intake]:
