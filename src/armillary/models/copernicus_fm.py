@@ -98,11 +98,15 @@ class CopernicusFM(nn.Module):
         *kept, last = self.trunk(x, self.config.taps)
         maps = tuple(y[:, 1:].unflatten(1, (rows, columns)).permute(0, 3, 1, 2) for y in (*kept, last))
         return Tokens(
-            pooled=_final_norm(last[:, 1:].mean(dim=1, dtype=torch.float32), self.pooled_norm),
+            pooled=self.pool(last),
             cls=_final_norm(last[:, 0], self.cls_norm),
             grid=maps[-1],
             taps=maps[:-1],
         )
+
+    def pool(self, last: Float[Tensor, "b n d"]) -> Float[Tensor, "b d"]:
+        """One vector per item: the mean over patches of the last block (the extra token stands first), normed."""
+        return _final_norm(last[:, 1:].mean(dim=1, dtype=torch.float32), self.pooled_norm)
 
     def together(self, views: Views) -> Joint:
         """Several sensors of the same places in one sequence: every token attends to those of all sensors.

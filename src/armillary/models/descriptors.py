@@ -125,6 +125,7 @@ class RandomPatches:
         std: the same; values are standardised before they are filtered.
         filters: one bank per side of patch, whitened.
         bias: taken off each response before the sign is split, so that the features are sparse.
+        step_px: between two places where patches are laid on.
     """
 
     sensor: Sensor
@@ -132,6 +133,7 @@ class RandomPatches:
     std: Float[Tensor, " c"]
     filters: tuple[Float[Tensor, "f c k k"], ...]
     bias: float
+    step_px: int = 1
 
     @property
     def width(self) -> int:
@@ -144,7 +146,7 @@ class RandomPatches:
         z = torch.nan_to_num((x - _column(self.mean, x)) / _column(self.std, x), nan=0.0, posinf=0.0, neginf=0.0)
         parts = []
         for bank in self.filters:
-            response = conv2d(z, bank.to(z))
+            response = conv2d(z, bank.to(z), stride=self.step_px)
             parts += [(sign * response - self.bias).relu().mean(dim=(2, 3)) for sign in (1, -1)]
         return torch.cat(parts, dim=1)
 

@@ -17,7 +17,7 @@ from armillary.earth.bands import Band, Spectral
 from armillary.models.copernicus_fm import CODE_WIDTH, CopernicusFM
 from armillary.nn.block import BLOCK_EPS
 from armillary.nn.init import initialise
-from armillary.nn.trunk import Trunk
+from armillary.nn.trunk import Trunk, run_alike
 from armillary.sample.batch import Batch
 from armillary.tokens.hyper import KERNEL_SCALE, SynthesisGenerator
 from armillary.tokens.mask import hidden_of, pick, unpick
@@ -100,13 +100,24 @@ class Decoder(nn.Module):
         grid: tuple[int, int],
         context: Float[Tensor, "b s d"] | None = None,
     ) -> Float[Tensor, "b n p"]:
-        """Pixels of every patch, (band, row, column) with the column fastest; p = c * patch_px^2.
+        """Pixels of every patch of a batch; see `enter` and `leave`."""
+        last = self.trunk(self.enter(visible, at, batch, grid, context), ())[-1]
+        return self.leave(last, batch.bands, codes, batch.patch_px, grid)
+
+    def enter(
+        self,
+        visible: Float[Tensor, "b k d"],
+        at: Int[Tensor, "b m"],
+        batch: Batch,
+        grid: tuple[int, int],
+        context: Float[Tensor, "b s d"] | None = None,
+    ) -> Float[Tensor, "b n w"]:
+        """Decoder tokens as they enter its trunk: the extra one, every patch of the grid, then the context.
 
         Args:
             visible: encoder tokens, the extra one first.
             at: positions of the others on the grid.
             batch: of which they are; its pixels are not looked at.
-            codes: of the bands that are wanted, which may be others than those that were seen.
             grid: rows and columns of tokens.
             context: encoder tokens of other sensors, which the decoder may look at.
         """
@@ -118,8 +129,27 @@ class Decoder(nn.Module):
         whole = whole + self.position.grid(rows, columns) + here[:, None]
         around = () if context is None else (self.embed(context),)
         x = torch.cat((tokens[:, :1] + here[:, None], whole, *around), dim=1)
-        last = self.norm(self.trunk(x.to(tokens.dtype), ())[-1])[:, 1 : 1 + rows * columns]
-        return self._pixels(last, batch.bands, codes, batch.patch_px)
+        return x.to(tokens.dtype)
+
+    def leave(
+        self,
+        last: Float[Tensor, "b n w"],
+        bands: Sequence[Band],
+        codes: Float[Tensor, "c z"],
+        patch_px: int,
+        grid: tuple[int, int],
+    ) -> Float[Tensor, "b m p"]:
+        """Pixels of every patch, (band, row, column) with the column fastest; p = c * patch_px^2.
+
+        Args:
+            last: of the trunk.
+            bands: that are wanted, which may be others than those that were seen.
+            codes: of these bands, as the encoder mixes them.
+            patch_px: side of a patch.
+            grid: rows and columns of patches.
+        """
+        rows, columns = grid
+        return self._pixels(self.norm(last[:, 1 : 1 + rows * columns]), bands, codes, patch_px)
 
     def _pixels(
         self, x: Float[Tensor, "b n d"], bands: Sequence[Band], codes: Float[Tensor, "c z"], patch_px: int
@@ -182,15 +212,25 @@ class MaskedAutoencoder(nn.Module):
             self.decoder.position.reset_parameters()
         self.decoder.position.cls_token.requires_grad_(False)
 
-    def encode(self, batch: Batch, at: Int[Tensor, "b k"]) -> tuple[Float[Tensor, "b m d"], tuple[int, int]]:
-        """Tokens of the visible patches through the trunk, the extra one first, normed; m = k + 1."""
-        x, grid = self.encoder.enter(batch)
-        seen = torch.cat((x[:, :1], pick(x[:, 1:], at)), dim=1)
-        last = self.encoder.trunk(seen, ())[-1]
-        return self.encoder.cls_norm(last), grid
-
     def forward(self, batch: Batch, at: Int[Tensor, "b k"]) -> Rebuilt:
         """Rebuild each item from the patches at `at`."""
-        tokens, grid = self.encode(batch, at)
-        pixels = self.decoder(tokens, at, batch, self.encoder.codes(batch.bands), grid)
-        return Rebuilt(pixels, hidden_of(grid[0] * grid[1], at), grid)
+        return self.rebuild([(batch, at)])[0]
+
+    def rebuild(self, several: Sequence[tuple[Batch, Int[Tensor, "b k"]]]) -> list[Rebuilt]:
+        """The same for several batches, of any sensors; equal lengths share a pass through the trunks."""
+        shown, grids = zip(*(self.show(batch, at) for batch, at in several), strict=True)
+        seen = [self.encoder.cls_norm(x) for x in run_alike(self.encoder.trunk, shown)]
+        entered = [
+            self.decoder.enter(x, at, batch, grid) for x, (batch, at), grid in zip(seen, several, grids, strict=True)
+        ]
+        out = []
+        for last, (batch, at), grid in zip(run_alike(self.decoder.trunk, entered), several, grids, strict=True):
+            codes = self.encoder.codes(batch.bands)
+            pixels = self.decoder.leave(last, batch.bands, codes, batch.patch_px, grid)
+            out.append(Rebuilt(pixels, hidden_of(grid[0] * grid[1], at), grid))
+        return out
+
+    def show(self, batch: Batch, at: Int[Tensor, "b k"]) -> tuple[Float[Tensor, "b m d"], tuple[int, int]]:
+        """Tokens of the visible patches as they enter the trunk, the extra one first, and the grid; m = k + 1."""
+        x, grid = self.encoder.enter(batch)
+        return torch.cat((x[:, :1], pick(x[:, 1:], at)), dim=1), grid

@@ -7,7 +7,7 @@ kept what a classical feature would see.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -79,10 +79,10 @@ def fit(samples: Sequence[Sample], *, width: int, patches: int, seed: int, strid
         raise error(f"{len(samples)} samples of {kinds} were given; give at least {FEWEST} of one kind")
     sensor = samples[0].sensor
     x = torch.from_numpy(np.stack([s.pixels for s in samples]))
-    bank = None
+    bank, side = None, min(5, *x.shape[-2:])
     if patches:
         rng = torch.Generator().manual_seed(seed)
-        bank = draw_patches(x, sensor, rng=rng, count=patches, sides_px=(5,))
+        bank = replace(draw_patches(x, sensor, rng=rng, count=patches, sides_px=(side,)), step_px=stride + 1)
     raw = torch.cat([_describe(part, sensor, bank, stride) for part in x.split(64)])
     mean = torch.nan_to_num(raw.nanmean(dim=0), nan=0.0)
     std = (raw - mean).square().nanmean(dim=0).sqrt().nan_to_num(nan=1.0).clamp_min(1e-6)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -30,3 +31,18 @@ class Trunk(nn.Module):
             if i in taps:
                 kept.append(x)
         return (*kept, x)
+
+
+def run_alike(trunk: "Trunk", several: Sequence[Float[Tensor, "b n d"]]) -> list[Float[Tensor, "b n d"]]:
+    """The last block's output for each of several batches; those of equal length go through as one.
+
+    Items do not see each other, so nothing changes but the time that small batches take.
+    """
+    out: dict[int, Tensor] = {}
+    by_length: dict[int, list[int]] = {}
+    for i, x in enumerate(several):
+        by_length.setdefault(x.shape[1], []).append(i)
+    for which in by_length.values():
+        last = trunk(torch.cat([several[i] for i in which]), ())[-1]
+        out |= dict(zip(which, last.split([len(several[i]) for i in which]), strict=True))
+    return [out[i] for i in range(len(several))]

@@ -10,16 +10,20 @@ from pydantic.dataclasses import dataclass
 from torch import nn
 
 from armillary.earth.fleet import sensors
+from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM, random_model
 from armillary.models.mae import NANO_DECODER, DecoderConfig, MaskedAutoencoder
-from armillary.models.zoo import ZOO
+from armillary.models.sizes import SIZES
+from armillary.models.whitened import Whitened, fit
 from armillary.recipes.places import Places
 from armillary.sample.augment import Augment
-from armillary.sample.stream import Stream
+from armillary.sample.sample import Sample
+from armillary.sample.stream import Draw, Stream
 from armillary.train.config import TrainConfig
-from armillary.train.objective import Objective
+from armillary.train.objective import Objective, Panel
 from armillary.train.optim import OptimConfig
+from armillary.train.panels import reconstruction_panels
 from armillary.train.pretrain import PretrainConfig, Pretraining
 from armillary.train.run import Job
 
@@ -39,6 +43,23 @@ def _sizes() -> tuple[tuple[str, int], ...]:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TeacherConfig:
+    """How descriptors are fitted (`armillary.models.whitened`).
+
+    Args:
+        items: draws from the beginning of the stream to fit them to.
+        at_least: samples of one kind below which it is not described.
+        width: components that are kept.
+        patches: random filters.
+    """
+
+    items: int = 2000
+    at_least: int = 100
+    width: int = 128
+    patches: int = 96
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class CopernicusFMRecipe(TrainConfig):
     """What is trained, on which crops, and how.
 
@@ -47,6 +68,7 @@ class CopernicusFMRecipe(TrainConfig):
         decoder: sizes of the part that rebuilds hidden patches and is thrown away afterwards.
         objective: what is learned.
         augment: random crops.
+        teachers: what is described, where the objective describes.
     """
 
     steps: int = 300
@@ -59,6 +81,7 @@ class CopernicusFMRecipe(TrainConfig):
     decoder: DecoderConfig = NANO_DECODER
     objective: PretrainConfig = field(default_factory=PretrainConfig)
     augment: Augment = Augment(sizes_px=_sizes())
+    teachers: TeacherConfig = TeacherConfig()
 
 
 PAPER = CopernicusFMRecipe(
@@ -92,22 +115,21 @@ def copernicus_fm(config: CopernicusFMRecipe, places: Places) -> Job:
     Raises:
         BadInput: no model has that name, or a term is asked that this recipe cannot build.
     """
-    if config.model not in ZOO:
-        raise BadInput(f"no model is called {config.model!r}; known are {', '.join(ZOO)}")
-    if config.objective.weights.describe:
-        raise BadInput("objective.weights.describe needs descriptors fitted to the data; build the objective in Python")
+    if config.model not in SIZES:
+        raise BadInput(f"no model is called {config.model!r}; known are {', '.join(SIZES)}")
+    stream = Stream(
+        places.train,
+        config.batch_size,
+        seed=config.seed,
+        change=config.augment,
+        places=places.train_places,
+        workers=config.workers,
+    )
     return Job(
         name="copernicus-fm",
-        build=lambda: _objective(config),
+        build=lambda: _objective(config, stream),
         model=_encoder,
-        stream=Stream(
-            places.train,
-            config.batch_size,
-            seed=config.seed,
-            change=config.augment,
-            places=places.train_places,
-            workers=config.workers,
-        ),
+        stream=stream,
         held_out=Stream(
             places.held_out,
             config.batch_size,
@@ -117,12 +139,33 @@ def copernicus_fm(config: CopernicusFMRecipe, places: Places) -> Job:
         ),
         config=config,
         facts={"model": config.model, "objective": "masked pretraining"},
+        panels=_panels,
     )
 
 
-def _objective(config: CopernicusFMRecipe) -> Pretraining:
-    encoder = random_model(ZOO[config.model], seed=config.seed).train()
-    return Pretraining(MaskedAutoencoder(encoder, config.decoder, seed=config.seed), config.objective, seed=config.seed)
+def _objective(config: CopernicusFMRecipe, stream: Stream) -> Pretraining:
+    encoder = random_model(SIZES[config.model], seed=config.seed).train()
+    teachers = _teachers(config.teachers, stream) if config.objective.weights.describe else ()
+    mae = MaskedAutoencoder(encoder, config.decoder, seed=config.seed)
+    return Pretraining(mae, config.objective, teachers, seed=config.seed)
+
+
+def _teachers(config: TeacherConfig, stream: Stream) -> tuple[Whitened, ...]:
+    """Descriptors of every kind of sample that the first draws of a stream hold often enough."""
+    kinds: dict[tuple[Sensor, tuple[int, int]], list[Sample]] = {}
+    for index in range(config.items):
+        for sample in stream.item(index)[1].values():
+            kinds.setdefault((sample.sensor, sample.window.shape), []).append(sample)
+    return tuple(
+        fit(found, width=config.width, patches=config.patches, seed=stream.seed)
+        for found in kinds.values()
+        if len(found) >= config.at_least
+    )
+
+
+def _panels(objective: Objective, draw: Draw) -> tuple[Panel, ...]:
+    assert isinstance(objective, Pretraining)  # noqa: S101 (what `_objective` makes)
+    return reconstruction_panels(objective.mae, draw, objective.config.targets, objective.config.mask_ratio)
 
 
 def _encoder(objective: Objective) -> nn.Module:

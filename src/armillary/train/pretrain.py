@@ -20,6 +20,7 @@ from torch.nn.functional import mse_loss
 from armillary.models.mae import MaskedAutoencoder
 from armillary.models.whitened import Whitened
 from armillary.nn.init import initialise
+from armillary.nn.trunk import run_alike
 from armillary.sample.batch import Batch
 from armillary.sample.sample import Sample
 from armillary.sample.stream import Draw
@@ -117,7 +118,8 @@ class Pretraining(nn.Module):
 
     def forward(self, draw: Draw) -> Mapping[str, Term]:
         """The terms of one draw; a sensor that is absent has none."""
-        kins = tuple(kin_of(draw))
+        card = self.mae.encoder.card
+        kins = [(kin, card.collate(kin.samples).to(self._device)) for kin in kin_of(draw)]
         weights = self.config.weights
         terms: dict[str, Term] = {}
         if weights.reconstruct:
@@ -128,25 +130,25 @@ class Pretraining(nn.Module):
             terms |= self._views(kins, draw)
         return terms
 
-    def _reconstruct(self, kins: Sequence[Kin], step: int) -> dict[str, Term]:
+    def _reconstruct(self, kins: Sequence[tuple[Kin, Batch]], step: int) -> dict[str, Term]:
+        names, several = [], []
+        for kin, batch in kins:
+            for part, seeds in self.parts(self._with_less(batch, kin), kin.seeds, step):
+                names.append(kin.sensor.name)
+                several.append((part, self.mask(part, seeds)))
         found: dict[str, list[tuple[Tensor, Tensor]]] = {}
-        for kin in kins:
-            batch = self.prepared(kin)
-            for part, seeds in self.parts(batch, kin.seeds, step):
-                at = self.mask(part, seeds)
-                rebuilt = self.mae(part, at)
-                name = kin.sensor.name
+        if several:
+            for name, (part, _), rebuilt in zip(names, several, self.mae.rebuild(several), strict=True):
                 found.setdefault(name, []).append(
                     reconstruction(rebuilt.pixels, self.config.targets.of(part), rebuilt.hidden)
                 )
         return self._balanced("reconstruct", found, self.config.weights.reconstruct)
 
-    def _views(self, kins: Sequence[Kin], draw: Draw) -> dict[str, Term]:
+    def _views(self, kins: Sequence[tuple[Kin, Batch]], draw: Draw) -> dict[str, Term]:
         """Terms on the embeddings of two views of every crop."""
         described: list[tuple[Tensor, Tensor, float]] = []
         vectors, places = [], []
-        for kin in kins:
-            pooled = [self._pooled(kin, draw.step, number) for number in (1, 2)]
+        for kin, *pooled in self._pooled(kins, draw.step):
             vectors += pooled
             places += [draw.keys[row] for _ in pooled for row in kin.rows]
             sensor = kin.sensor
@@ -168,23 +170,36 @@ class Pretraining(nn.Module):
             terms["contrast"] = term(sums, counts, self.config.weights.contrast)
         return terms
 
-    def _pooled(self, kin: Kin, step: int, number: int) -> Float[Tensor, "b d"]:
-        """Embeddings of one view of each crop, in the order of the samples."""
-        sensor, seeds = kin.sensor, kin.seeds
-        card, views = self.mae.encoder.card, self.config.views
-        whole = card.collate(kin.samples).to(self._device)
-        batch = cut_view(whole, [s.window for s in kin.samples], seeds, views, number=number)
-        if self.training:
-            batch = through_air(batch, sensor, card.statistics(sensor), seeds, views, number=number)
-            batch = drop_facts(batch, [s + number for s in seeds], self.config.facts_dropped)
-        out = torch.empty(len(batch), self.mae.encoder.config.width, device=self._device)
-        for part, items in self._subsets(batch, [s + number for s in seeds], step + number):
-            out = out.index_copy(0, torch.tensor(items, device=self._device), self.mae.encoder(part).pooled.float())
-        return out
+    def _pooled(
+        self, kins: Sequence[tuple[Kin, Batch]], step: int
+    ) -> Iterator[tuple[Kin, Float[Tensor, "b d"], Float[Tensor, "b d"]]]:
+        """Embeddings of two views of each crop, in the order of the samples."""
+        encoder = self.mae.encoder
+        entered, order = [], []
+        for kin, whole in kins:
+            for number in (1, 2):
+                seeds = [seed + number for seed in kin.seeds]
+                for part, items in self._subsets(self._view(kin, whole, number), seeds, step + number):
+                    entered.append(encoder.enter(part)[0])
+                    order.append((id(kin), number, items))
+        found: dict[tuple[int, int], list[tuple[tuple[int, ...], Tensor]]] = {}
+        for (whose, number, items), last in zip(order, run_alike(encoder.trunk, entered), strict=True):
+            found.setdefault((whose, number), []).append((items, encoder.pool(last)))
+        for kin, _ in kins:
+            yield kin, _in_order(found[id(kin), 1]), _in_order(found[id(kin), 2])
 
-    def prepared(self, kin: Kin) -> Batch:
-        """The normalised batch of a kind; while training, some facts are unknown."""
-        batch = self.mae.encoder.card.collate(kin.samples).to(self._device)
+    def _view(self, kin: Kin, whole: Batch, number: int) -> Batch:
+        """One view of each crop, normalised."""
+        views, sensor = self.config.views, kin.sensor
+        batch = cut_view(whole, [s.window for s in kin.samples], kin.seeds, views, number=number)
+        if not self.training:
+            return batch
+        statistics = self.mae.encoder.card.statistics(sensor)
+        batch = through_air(batch, sensor, statistics, kin.seeds, views, number=number)
+        return drop_facts(batch, [seed + number for seed in kin.seeds], self.config.facts_dropped)
+
+    def _with_less(self, batch: Batch, kin: Kin) -> Batch:
+        """While training, some facts are unknown."""
         if not self.training:
             return batch
         return drop_facts(batch, kin.seeds, self.config.facts_dropped, whole_batch=self.config.whole_batch)
@@ -228,6 +243,12 @@ class Pretraining(nn.Module):
     @property
     def _device(self) -> torch.device:
         return self.mae.decoder.mask_token.device
+
+
+def _in_order(parts: Sequence[tuple[tuple[int, ...], Float[Tensor, "b d"]]]) -> Float[Tensor, "b d"]:
+    """Vectors of groups of items, in the order of the items."""
+    at = torch.tensor([i for items, _ in parts for i in items], device=parts[0][1].device)
+    return torch.cat([x for _, x in parts])[at.argsort()]
 
 
 def _stacked(samples: Sequence[Sample]) -> Float[Tensor, "b c h w"]:

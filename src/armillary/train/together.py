@@ -19,7 +19,7 @@ from armillary.tokens.mask import hidden_of, mask_random, pick
 from armillary.train.kin import Kin, grid_of
 from armillary.train.objective import Term
 from armillary.train.reconstruct import Targets, reconstruction, term
-from armillary.train.vary import drop_facts
+from armillary.train.vary import Group, drop_facts, narrow
 
 WHOLE = 0.5
 """Probability that one sensor of a place is hidden from top to bottom."""
@@ -30,9 +30,10 @@ _WHOLE = 31
 
 @dataclass(frozen=True, eq=False)
 class Company:
-    """Places of a draw that have the same sensors, two or more, each with its kin narrowed to these places."""
+    """Places of a draw that have the same sensors, two or more, each with its kin and its batch narrowed to these."""
 
     kins: Mapping[str, Kin]
+    batches: Mapping[str, Batch]
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -57,7 +58,7 @@ class Together(nn.Module):
         self.targets = targets
         self.facts_dropped = facts_dropped
 
-    def forward(self, kins: Sequence[Kin], step: int) -> Mapping[str, Term]:
+    def forward(self, kins: Sequence[tuple[Kin, Batch]], step: int) -> Mapping[str, Term]:
         """One term over all hidden patches of all places with company; none when every place has one sensor."""
         parts = [part for company in companies(kins) for part in self._rebuild(company, step)]
         if not parts:
@@ -67,7 +68,7 @@ class Together(nn.Module):
 
     def _rebuild(self, company: Company, step: int) -> Iterator[tuple[Float[Tensor, " b"], Float[Tensor, " b"]]]:
         hidden = self._hidden(tuple(company.kins), step)
-        batches = {name: self._batch(kin) for name, kin in company.kins.items()}
+        batches = {name: self._with_less(batch, company.kins[name]) for name, batch in company.batches.items()}
         at = {name: self._visible(batches[name], kin.seeds) for name, kin in company.kins.items() if name != hidden}
         seen, grids = encode_together(self.mae, batches, at)
         for name, batch in batches.items():
@@ -85,8 +86,8 @@ class Together(nn.Module):
         chosen = names[int(rng.integers(len(names)))]
         return chosen if rng.random() < WHOLE else None
 
-    def _batch(self, kin: Kin) -> Batch:
-        batch = self.mae.encoder.card.collate(kin.samples).to(self.mae.decoder.mask_token.device)
+    def _with_less(self, batch: Batch, kin: Kin) -> Batch:
+        """While training, some facts are unknown."""
         return drop_facts(batch, kin.seeds, self.facts_dropped) if self.training else batch
 
     def _visible(self, batch: Batch, seeds: Sequence[int]) -> Int[Tensor, "b k"]:
@@ -109,10 +110,10 @@ def encode_together(
     return dict(zip(shown, parts, strict=True)), grids
 
 
-def companies(kins: Sequence[Kin]) -> Iterator[Company]:
+def companies(kins: Sequence[tuple[Kin, Batch]]) -> Iterator[Company]:
     """Places by the kinds of samples they have; those with a single one are left out."""
     at_row: dict[int, list[tuple[int, int]]] = {}
-    for k, kin in enumerate(kins):
+    for k, (kin, _) in enumerate(kins):
         for i, row in enumerate(kin.rows):
             at_row.setdefault(row, []).append((k, i))
     groups: dict[tuple[int, ...], list[list[tuple[int, int]]]] = {}
@@ -121,4 +122,11 @@ def companies(kins: Sequence[Kin]) -> Iterator[Company]:
     for which, places in groups.items():
         if len(which) < 2:
             continue
-        yield Company({kins[k].sensor.name: kins[k].only([p[j][1] for p in places]) for j, k in enumerate(which)})
+        items = {k: tuple(place[j][1] for place in places) for j, k in enumerate(which)}
+        yield Company(
+            {kins[k][0].sensor.name: kins[k][0].only(at) for k, at in items.items()},
+            {
+                kins[k][0].sensor.name: narrow(kins[k][1], Group(at, tuple(range(len(kins[k][1].bands)))))
+                for k, at in items.items()
+            },
+        )
