@@ -5,6 +5,9 @@ from jaxtyping import Float, Int
 
 from armillary.errors import OutOfRange
 
+CONSTANT = 1e-6
+"""A feature whose deviation is below this share of its mean holds nothing (float32 rounds to 6e-8)."""
+
 
 def nearest(
     queries: Float[np.ndarray, "q d"], known: Float[np.ndarray, "m d"], k: int
@@ -32,6 +35,18 @@ def vote(
     np.add.at(votes, (rows, voter[items]), 1 + 1e-6 * cosine)
     chosen: Int[np.ndarray, " q"] = classes[votes.argmax(axis=1)]
     return chosen
+
+
+def standardised(
+    queries: Float[np.ndarray, "q d"], known: Float[np.ndarray, "m d"]
+) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, "m d"]]:
+    """Both in deviations from the known items' mean; a feature that is the same for all of them is left out (0).
+
+    A missing number counts as the mean.
+    """
+    mean, std = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
+    weight = np.where(std > CONSTANT * np.abs(mean), 1 / np.where(std > 0, std, 1.0), 0.0)
+    return np.nan_to_num((queries - mean) * weight), np.nan_to_num((known - mean) * weight)
 
 
 def _unit(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from armillary.errors import OutOfRange
+from armillary.probe.knn import CONSTANT
 from armillary.probe.splits import Split, folds
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -25,8 +26,6 @@ PENALTIES = tuple(10.0**k for k in range(-1, 6))
 
 INNER_FOLDS = 4
 STEPS = 200
-CONSTANT = 1e-9
-"""A feature whose deviation is below this share of its size holds nothing and is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +44,7 @@ class Scale:
     def of(cls, x: Float[np.ndarray, "n d"]) -> "Scale":
         """From training items. A missing number counts as its feature's mean."""
         mean, std = _nan_moments(x)
-        weight = np.where(std > CONSTANT * np.maximum(np.abs(mean), 1e-30), 1 / np.where(std > 0, std, 1.0), 0.0)
+        weight = np.where(std > CONSTANT * np.abs(mean), 1 / np.where(std > 0, std, 1.0), 0.0)
         z = np.nan_to_num((x - mean) * weight)
         keep = np.linalg.svd(z, full_matrices=False)[2] if z.shape[1] > z.shape[0] else np.eye(z.shape[1])
         return cls(mean, weight[:, None] * keep.T)
