@@ -26,6 +26,10 @@ VERBS = {
         "Train a model by a recipe; stop and resume at any time, on one process or many.",
         "train copernicus-fm -o run optim.lr=1e-4 steps=2000",
     ),
+    "build": (
+        "Build Copernicus-Pretrain from scenes, turn one of its layouts into the other, or check a folder of it.",
+        "build scenes -o data --layout shards",
+    ),
     "doctor": ("Say what this installation can do on this machine.", "doctor --json"),
 }
 """Verb -> the line that `armillary --help` shows, and an example. The function is armillary.cli.<verb>:<verb>."""

@@ -23,7 +23,7 @@ from armillary.sample.tree import CopernicusTree
 from armillary.scene.pretrain.catalogue import KEYS, grids
 from armillary.scene.pretrain.contents import Contents, Series, Shot
 from armillary.scene.pretrain.names import LAYERS, Layer, window_of
-from armillary.scene.pretrain.tree import check_pair, write_list
+from armillary.scene.pretrain.tree import check_pair, entry_of, write_list
 from armillary.scene.pretrain.write import SHARD, labels_json, shot_path, write_geotiff, write_shard
 
 PER_SHARD = 100
@@ -85,7 +85,7 @@ def write_tree(shards: CopernicusShards, folder: Path) -> Iterator[Step]:
             if not layers[key] or layers[key][-1].spot != series.spot:
                 layers[key].append(Series(series.spot, ()))
             layers[key][-1] = Series(series.spot, (*layers[key][-1].shots, Shot(shot.day, at)))
-        held.append(Contents(contents.cell, {k: tuple(v) for k, v in layers.items()}))
+        held.append(entry_of(Contents(contents.cell, {k: tuple(v) for k, v in layers.items()})))
         yield Step(last, place + 1, len(shards))
     write_list(folder / "fnames_all.json.gz", held)
 

@@ -126,9 +126,9 @@ def read_list(path: Path) -> dict[int, dict[str, Any]]:
         raise SceneUnreadable(f"{path} is no file list that can be read ({cause}); download it again") from cause
 
 
-def write_list(path: Path, cells: Iterable[Contents]) -> Path:
-    """The list of some cells, as published: keys without leading zeros, absent layers empty; whole or not at all."""
-    entries = {str(c.cell.id): _entry(c) for c in cells}
+def write_list(path: Path, found: Iterable[Mapping[str, Any]]) -> Path:
+    """The list of some cells from their entries, as published: keys without leading zeros; whole or not at all."""
+    entries = {str(Spot.parse(e["grid_id_coord"]).id): e for e in found}
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with gzip.GzipFile(aside, "wb", mtime=0) as file:
@@ -214,7 +214,8 @@ def _shots(key: str, paths: Iterable[str]) -> Iterator[Shot]:
         yield Shot(day_of(key, path.rpartition("/")[2]), path.lstrip("/"))
 
 
-def _entry(contents: Contents) -> dict[str, Any]:
+def entry_of(contents: Contents) -> dict[str, Any]:
+    """What a list says of one cell; an absent layer is an empty one."""
     entry: dict[str, Any] = {"grid_id_coord": contents.cell.name}
     for key, layer in LAYERS.items():
         many = contents.layers.get(key, ())

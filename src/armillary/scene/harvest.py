@@ -1,0 +1,116 @@
+"""Harvest: where the scenes come from that a data set is built of.
+
+The seam between building and fetching: `build` asks a `Harvest` for the scenes of a cell and of a sensor and does not
+know whether they lie in a folder or are found in a catalogue and downloaded. `FolderHarvest` is the first one.
+"""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from armillary.earth.cells import Cell, cells_in
+from armillary.earth.when import iso
+from armillary.errors import ArmillaryError, BadInput, SceneNotFound
+from armillary.scene.crop import bounds_lonlat
+from armillary.scene.open import READERS, open_scene
+from armillary.scene.request import Request
+from armillary.scene.scene import Scene
+
+
+@runtime_checkable
+class Harvest(Protocol):
+    """Scenes by cell and sensor."""
+
+    def cells(self) -> Sequence[Cell]:
+        """Cells of which there is at least one scene, ascending."""
+
+    def scenes(self, cell: Cell, sensor: str) -> Iterator[Scene]:
+        """The scenes of one sensor that touch a cell, oldest first, undated ones last."""
+
+    def checksum(self) -> str:
+        """What is harvested, in one word: another harvest, another word."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A path that was passed over, and why."""
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class FolderHarvest:
+    """Every scene below a folder that `arm.open` reads and that knows its place and, but for a DEM, its time.
+
+    Args:
+        folder: searched with all its folders; what is a scene as a folder (a SAFE, a Zarr) is not searched further.
+    """
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise SceneNotFound(f"the folder {self.folder} was asked for and is not there; check the path")
+
+    @cached_property
+    def found(self) -> tuple[tuple[tuple[Scene, frozenset[Cell]], ...], tuple[LeftOut, ...]]:
+        """The scenes with the cells that they touch, oldest first and undated ones last; and what was left out."""
+        scenes: list[tuple[Scene, frozenset[Cell]]] = []
+        left = []
+        for path in _paths(self.folder):
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    scene = open_scene(path, Request.of(None, {}))
+                _check(scene)
+                scenes.append((scene, frozenset(cells_in(*bounds_lonlat(scene.window)))))
+            except (ArmillaryError, OSError) as cause:
+                left.append(LeftOut(path, " ".join(str(cause).split())))
+        scenes.sort(key=lambda found: ("9" if found[0].time is None else iso(found[0].time), found[0].href))
+        return tuple(scenes), tuple(left)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Paths that are no scene that can be used."""
+        return self.found[1]
+
+    def cells(self) -> Sequence[Cell]:
+        """Cells that a scene touches."""
+        return sorted({cell for _, cells in self.found[0] for cell in cells})
+
+    def scenes(self, cell: Cell, sensor: str) -> Iterator[Scene]:
+        """Scenes of a sensor that touch a cell."""
+        for scene, cells in self.found[0]:
+            if scene.sensor.name == sensor and cell in cells:
+                yield scene
+
+    def checksum(self) -> str:
+        """A digest of names, sensors, places, times and sizes; pixels are not read."""
+        digest = hashlib.sha256()
+        for scene, _ in self.found[0]:
+            size = os.stat(scene.href).st_size if os.path.exists(scene.href) else 0  # noqa: PTH110, PTH116
+            digest.update(repr((Path(scene.href).name, scene.sensor.name, scene.window, scene.time, size)).encode())
+        return digest.hexdigest()[:16]
+
+
+def _check(scene: Scene) -> None:
+    if scene.window.crs is None:
+        raise BadInput("it has no CRS, so no cell of the grid is known")
+    if scene.time is None and scene.sensor.name != "dem":
+        raise BadInput("it has no time; its name, its tags or a JSON beside it may say one")
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if any(reader.recognises(path) for reader in READERS):
+            yield path
+        elif path.is_dir():
+            yield from _paths(path)

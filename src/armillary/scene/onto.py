@@ -1,0 +1,74 @@
+"""Onto: a scene's values on another grid, as a data set needs that keeps several sensors on one."""
+
+import numpy as np
+from jaxtyping import Float
+from rasterio.enums import Resampling
+from rasterio.warp import reproject
+
+from armillary.earth.window import Window
+from armillary.errors import BadInput, PlaceUnknown
+from armillary.scene.crop import cropped
+from armillary.scene.scene import Scene
+
+ALIGNED = 1e-3
+"""Grids whose corners agree to this part of a pixel are one grid: values are copied, not resampled."""
+
+COARSER = 1.5
+"""From so many source pixels to a side of a target pixel on, values are averaged instead of interpolated."""
+
+
+def onto(scene: Scene, window: Window) -> Float[np.ndarray, "c h w"]:
+    """Values of a scene on the grid of a window, float32, NaN where the scene has none.
+
+    Bilinear where pixels are of a size, averages where the window's are larger, a copy where the grids are one.
+
+    Raises:
+        PlaceUnknown: the scene or the window has no CRS.
+    """
+    empty = np.full((len(scene.sensor.bands), *window.shape), np.nan, np.float32)
+    if scene.window.crs is None or window.crs is None:
+        raise PlaceUnknown(f"{scene.href} has no CRS, or the grid that it was to be put on; give crs= when opening")
+    offset = _offset(scene.window, window)
+    if offset is not None:
+        return _copied(scene, offset, empty)
+    try:
+        part = cropped(scene, window)
+    except BadInput:  # they do not touch
+        return empty
+    rows, cols = part.window.shape
+    values = part.pixels.read(range(len(part.sensor.bands)), slice(0, rows), slice(0, cols))
+    coarser = window.gsd_m / part.window.gsd_m > COARSER
+    reproject(
+        np.ascontiguousarray(values, np.float32),
+        empty,
+        src_transform=part.window.affine,
+        src_crs=str(part.window.crs),
+        dst_transform=window.affine,
+        dst_crs=str(window.crs),
+        src_nodata=np.nan,
+        dst_nodata=np.nan,
+        resampling=Resampling.average if coarser else Resampling.bilinear,
+    )
+    return empty
+
+
+def _offset(source: Window, target: Window) -> tuple[int, int] | None:
+    """Row and column of the source at which an aligned target begins, None where they are not one grid."""
+    if source.crs != target.crs:
+        return None
+    a = ~source.affine @ target.affine
+    straight = abs(a.a - 1) < 1e-6 and abs(a.e - 1) < 1e-6 and abs(a.b) < 1e-9 and abs(a.d) < 1e-9
+    whole = abs(a.c - round(a.c)) < ALIGNED and abs(a.f - round(a.f)) < ALIGNED
+    return (round(a.f), round(a.c)) if straight and whole else None
+
+
+def _copied(scene: Scene, offset: tuple[int, int], out: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "c h w"]:
+    spans = []
+    for start, size, have in zip(offset, out.shape[1:], scene.window.shape, strict=True):
+        first, last = max(0, start), min(have, start + size)
+        if last <= first:
+            return out
+        spans.append((slice(first, last), slice(first - start, last - start)))
+    (rows, into_rows), (cols, into_cols) = spans
+    out[:, into_rows, into_cols] = scene.pixels.read(range(len(scene.sensor.bands)), rows, cols)
+    return out
