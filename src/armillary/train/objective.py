@@ -68,14 +68,6 @@ class Panel:
     pictures: Mapping[str, Float[np.ndarray, "h w"] | Float[np.ndarray, "h w 3"]]
 
 
-@runtime_checkable
-class Showing(Protocol):
-    """An objective that can show what it does."""
-
-    def panels(self, draw: Draw) -> tuple[Panel, ...]:
-        """Rows of pictures: what was given, what was hidden, what was made of it."""
-
-
 def module_of(objective: object) -> nn.Module:
     """The objective as the module that it must be."""
     if not isinstance(objective, nn.Module):

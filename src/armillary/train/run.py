@@ -33,7 +33,7 @@ from armillary.train.config import TrainConfig, differences, to_plain, to_yaml
 from armillary.train.devices import Devices, open_devices
 from armillary.train.journal import Journal, read_journal
 from armillary.train.loop import Step, Training, train
-from armillary.train.objective import Objective, Showing, module_of
+from armillary.train.objective import Objective, Panel, module_of
 from armillary.train.pictures import draw_losses, draw_panels
 
 CONFIG, ABOUT, CHECKPOINTS, PICTURES, WEIGHTS = (
@@ -58,6 +58,7 @@ class Job:
         held_out: draws that nothing is learned from; None evaluates nothing.
         config: of the recipe.
         facts: text kept in the header of the weights.
+        panels: pictures of what the objective makes of a draw; None makes none.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Job:
     held_out: Stream | None
     config: TrainConfig
     facts: Mapping[str, str]
+    panels: Callable[[Objective, Draw], tuple[Panel, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def _steps(
     config, held = job.config, _held_out(job, training.devices)
     if training.step == 0:
         before = _evaluate(training, held, journal, -1)
-        _show(training, held, folder / PICTURES / "panels-before.png", "before the first step")
+        _show(job, training, held, folder / PICTURES / "panels-before.png", "before the first step")
         yield Progress(None, config.steps, before)
     for step in train(training.objective, job.stream, config, training=training):
         done = step.index + 1
@@ -224,16 +226,15 @@ def _evaluate(
 
 
 @torch.no_grad()
-def _show(training: Training, held: Callable[[], list[Draw]], path: Path, title: str) -> None:
-    """Panels of the first held-out draw, where the objective has some to show."""
-    objective = training.objective
-    if training.devices.rank or training.devices.shards or not isinstance(objective, Showing):
+def _show(job: Job, training: Training, held: Callable[[], list[Draw]], path: Path, title: str) -> None:
+    """Panels of the first held-out draw, where the job has some to show and one process has the whole model."""
+    if training.devices.rank or training.devices.shards or job.panels is None:
         return
     draws = held()
     if draws:
         training.module.eval()
         with training.averaged():
-            panels = objective.panels(draws[0])
+            panels = job.panels(training.objective, draws[0])
         if panels:
             draw_panels(path, panels, title)
 
@@ -242,15 +243,18 @@ def _finish(job: Job, training: Training, folder: Path) -> None:
     """Weights and pictures of a run whose last step is done."""
     tensors = training.tensors()
     if training.devices.rank == 0:
+        path = folder / WEIGHTS
         values = {**tensors["model"], **tensors["ema"]}
         objective = job.build()
         module_of(objective).load_state_dict(values, strict=False)
         try:
-            save_weights(job.model(objective), folder / WEIGHTS, {"steps": str(training.step), **job.facts})
+            save_weights(job.model(objective), path, {"steps": str(training.step), **job.facts})
+            path.chmod(0o644)  # safetensors keeps its files to their owner
             draw_losses(
                 folder / PICTURES / "losses.png", read_journal(folder, "train"), read_journal(folder, "held_out")
             )
             _show(
+                job,
                 training,
                 _held_out(job, training.devices),
                 folder / PICTURES / "panels-after.png",
