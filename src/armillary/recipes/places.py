@@ -50,7 +50,7 @@ def open_places(folder: Path | None = None) -> Places:
         return Places(Tiles(folder, "train"), Tiles(folder, "held-out"))
     shards = sorted(folder.glob("*.tar"))
     source: Source = CopernicusShards(shards) if shards else CopernicusTree(folder)
-    train, held_out = hold_out(source, SHARE, _block)
+    train, held_out = hold_out(source, SHARE, block_of)
     if not train or not held_out:
         raise BadInput(
             f"{folder} holds {len(source)} places, all in one block of {BLOCK_CELLS} x {BLOCK_CELLS} cells, so none "
@@ -59,7 +59,7 @@ def open_places(folder: Path | None = None) -> Places:
     return Places(source, source, train, held_out)
 
 
-def _block(key: str) -> str:
+def block_of(key: str) -> str:
     """The block of neighbouring cells that a grid id lies in."""
     name = place_of(key)
     if not name.isdigit():

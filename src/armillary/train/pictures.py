@@ -30,7 +30,7 @@ def draw_losses(
         axes = figure.add_subplot(rows, columns, i + 1)
         steps, values = _series(train, name)
         axes.plot(steps + 1, values, color="0.8", linewidth=0.8)
-        axes.plot(steps + 1, _running_mean(values), color="C0", label="train")
+        axes.plot(steps + 1, _running_mean(values), color="C0", marker="." if len(steps) < 3 else None, label="train")
         held_steps, held_values = _series(held_out, name)
         axes.plot(held_steps + 1, held_values, color="C3", marker="o", markersize=3, label="held-out places")
         if len(values) and values.min() > 0:
