@@ -14,7 +14,7 @@ from armillary.errors import BadInput, OutOfRange, OutputRefused, SceneNotFound,
 from armillary.sample.mix import Mix
 from armillary.sample.sample import Sample
 from armillary.sample.source import Source
-from armillary.sample.tiles import TABLE, Tiles
+from armillary.sample.tiles import TABLE, Tiles, packaged
 from armillary.sample.tiling import Tile, write_tiles
 
 UTM = "EPSG:32632"
@@ -194,3 +194,23 @@ def test_a_group_on_both_sides_leaves_nothing_behind(tmp_path):
 def test_a_split_that_is_none_is_refused(tmp_path):
     with pytest.raises(BadInput, match="'train', 'held-out', or None"):
         Tiles(tmp_path, "test")
+
+
+def test_the_packaged_sample_is_whole_small_and_has_both_sides():
+    both = packaged(None)
+    assert len(list(both.verify())) == len(both.rows) == 31
+    assert sum(p.stat().st_size for p in both.folder.iterdir()) <= 2.5e6
+    seen = {"s1-grd", "s1-rtc", "s2-l1c", "s2-l2a", "dem"}
+    assert {r.sensor for r in packaged().rows} == seen == {r.sensor for r in packaged("held-out").rows}
+    told = (both.folder / "README.md").read_text(encoding="utf-8")
+    assert all(r.source in told and r.licence.split(" (")[0].removeprefix("data ") in told for r in both.rows)
+
+
+def test_places_of_the_packaged_sample_lie_on_earth_and_in_range():
+    tiles = packaged(None)
+    for place in range(len(tiles)):
+        for name, sample in tiles.draw(place, np.random.default_rng(0)).items():
+            assert abs(sample.window.center[1]) < 90
+            assert sample.window.gsd_m == pytest.approx(10, abs=1.5)
+            low, high = find_sensor(name).plausible
+            assert low <= np.nanmin(sample.pixels) < np.nanmax(sample.pixels) <= high
