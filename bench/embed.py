@@ -19,6 +19,7 @@ from torch import Tensor
 
 import armillary
 from armillary.earth.fleet import sensors
+from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import cast, resolve
 from armillary.models.zoo import load_model
 from armillary.product.embed import embed
@@ -84,6 +85,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     model = load_model("copernicus-fm-base", weights=None)
+    assert isinstance(model, CopernicusFM)
     models: dict[str, Encoder] = {"rival": Rival(model), "plain": model}
     models |= {"float32": cast(model, "float32"), "bfloat16": cast(model, "bfloat16")}
     samples = 2 if args.quick else 7

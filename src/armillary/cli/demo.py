@@ -16,9 +16,8 @@ from cyclopts import Parameter
 
 from armillary.cli.flags import Json
 from armillary.errors import ArmillaryError, OutputRefused, SceneNotFound
-from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import Precision, cast
-from armillary.models.zoo import load_model
+from armillary.models.zoo import Model, load_model
 from armillary.product.receipt import ModelFacts
 from armillary.product.report import Card, Report
 from armillary.product.write import Order, write
@@ -152,7 +151,7 @@ def demo(
 
 
 def _show(
-    exhibit: Exhibit, data: Path | None, out: Path, network: CopernicusFM, facts: ModelFacts
+    exhibit: Exhibit, data: Path | None, out: Path, network: Model, facts: ModelFacts
 ) -> tuple[Card, tuple[str, ...]]:
     """One scene from file to card; a scene that fails becomes a card that says why."""
     found = exhibit.find(data, out)

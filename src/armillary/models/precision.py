@@ -14,16 +14,18 @@ What says so is PyTorch's public interface: `torch.cpu.get_capabilities` and `to
 import copy
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 
 from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM
+from armillary.models.vit import ViT
 from armillary.nn.linear import Linear
 
 Precision = Literal["float32", "bfloat16", "auto"]
 Resolved = Literal["float32", "bfloat16"]
+M = TypeVar("M", bound=CopernicusFM | ViT)
 
 DTYPES: Mapping[Resolved, torch.dtype] = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16})
 
@@ -46,7 +48,7 @@ def resolve(precision: str, device: torch.device | str = "cpu") -> Resolved:
     return "bfloat16" if _has_native_bfloat16(torch.device(device)) else "float32"
 
 
-def cast(model: CopernicusFM, precision: str) -> CopernicusFM:
+def cast(model: M, precision: str) -> M:
     """The same model, computing in another precision; the one given is left as it is.
 
     Both share their parameters, so a change of one in place is seen by the other. Gradients, where they are wanted,
@@ -58,7 +60,8 @@ def cast(model: CopernicusFM, precision: str) -> CopernicusFM:
         >>> fast = cast(load_model("copernicus-fm-small", weights=None), "auto")
     """
     dtype = DTYPES[resolve(precision, model.position.cls_token.device)]
-    shared: dict[int, object] = {id(t): t for t in (*model.parameters(), *model.buffers(), *model.vectors.values())}
+    vectors = model.vectors.values() if isinstance(model, CopernicusFM) else ()
+    shared: dict[int, object] = {id(t): t for t in (*model.parameters(), *model.buffers(), *vectors)}
     other = copy.deepcopy(model, shared)
     other.working = dtype
     for layer in other.trunk.modules():
@@ -69,7 +72,7 @@ def cast(model: CopernicusFM, precision: str) -> CopernicusFM:
 
 def precision_of(model: object) -> Resolved:
     """In which precision a model multiplies, for a receipt; "float32" for a model that cannot be cast."""
-    return "bfloat16" if isinstance(model, CopernicusFM) and model.working == torch.bfloat16 else "float32"
+    return "bfloat16" if isinstance(model, CopernicusFM | ViT) and model.working == torch.bfloat16 else "float32"
 
 
 def _has_native_bfloat16(device: torch.device) -> bool:

@@ -122,6 +122,9 @@ class ViT(nn.Module):
             )
             self.trunk = Trunk(d, config.depth, config.heads, block=ScaledBlock)
             self.final_norm = nn.LayerNorm(d, eps=BLOCK_EPS)
+        self.working: torch.dtype | None = None
+        """Precision of the trunk's products while no gradients are wanted; None: that of the weights. See `precision`.
+        The patch kernel stays in float32: it is a small part of the work."""
 
     @property
     def card(self) -> IntakeCard:
@@ -224,6 +227,11 @@ def vit_of(config: ViTConfig, state: Mapping[str, Tensor], *, source: str) -> Vi
     model = ViT(replace(config, grid_side=side) if fits else config)
     load_state(model, names, source=source, remedy=_remedy(names))
     return model.eval()
+
+
+def native_patch_px(model: object) -> int | None:
+    """Side of the patches of a model that has no choice; None for one that takes any."""
+    return model.config.patch_px if isinstance(model, ViT) else None
 
 
 def _remedy(state: Mapping[str, Tensor]) -> str:

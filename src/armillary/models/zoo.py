@@ -12,22 +12,38 @@ from armillary.errors import BadInput, WeightsMissing
 from armillary.models.copernicus_fm import CopernicusFM, random_model, random_sentence_projection
 from armillary.models.language import read_vectors
 from armillary.models.sizes import SIZES, CopernicusFMConfig, Quirks
+from armillary.models.vit import VITS, ViT, ViTConfig, random_vit, vit_of
 from armillary.models.weights import OWN_PREFIX, load_state, locate, read_tensors
 
 DEFAULT_WEIGHTS: Mapping[str, str] = MappingProxyType({})
 """Model name -> where its default weights are. None ship yet."""
 
+_COPERNICUS_FM, _SOFTCON = "hf://wangyi111/Copernicus-FM", "hf://wangyi111/softcon"
+_DINOV2 = "https://dl.fbaipublicfiles.com/dinov2"
+
 OFFICIAL_FILES: Mapping[str, str] = MappingProxyType(
     {
-        "copernicus-fm-base": "CopernicusFM_ViT_base_varlang_e100.pth",
-        "copernicus-fm-large": "CopernicusFM_ViT_large_varlang_e100.pth",
+        "copernicus-fm-base": f"{_COPERNICUS_FM}/CopernicusFM_ViT_base_varlang_e100.pth",
+        "copernicus-fm-large": f"{_COPERNICUS_FM}/CopernicusFM_ViT_large_varlang_e100.pth",
+        "dinov2-small": f"{_DINOV2}/dinov2_vits14/dinov2_vits14_pretrain.pth",
+        "dinov2-base": f"{_DINOV2}/dinov2_vitb14/dinov2_vitb14_pretrain.pth",
+        "dinov2-large": f"{_DINOV2}/dinov2_vitl14/dinov2_vitl14_pretrain.pth",
+        "dinov2-small-registers": f"{_DINOV2}/dinov2_vits14/dinov2_vits14_reg4_pretrain.pth",
+        "dinov2-base-registers": f"{_DINOV2}/dinov2_vitb14/dinov2_vitb14_reg4_pretrain.pth",
+        "dinov2-large-registers": f"{_DINOV2}/dinov2_vitl14/dinov2_vitl14_reg4_pretrain.pth",
+        "softcon-small-s2": f"{_SOFTCON}/B13_vits14_softcon.pth",
+        "softcon-base-s2": f"{_SOFTCON}/B13_vitb14_softcon.pth",
+        "softcon-small-s1": f"{_SOFTCON}/B2_vits14_softcon.pth",
+        "softcon-base-s1": f"{_SOFTCON}/B2_vitb14_softcon.pth",
     }
 )
-"""Model name -> name of the file that the authors publish (CC-BY-4.0, https://huggingface.co/wangyi111/Copernicus-FM)."""
+"""Model name -> where its authors publish it (Copernicus-FM: CC-BY-4.0; DINOv2 and SoftCon: Apache-2.0)."""
 
 
-ZOO: Mapping[str, CopernicusFMConfig] = MappingProxyType(dict(SIZES))
+ZOO: Mapping[str, CopernicusFMConfig | ViTConfig] = MappingProxyType({**SIZES, **VITS})
 """Model name -> the configuration that builds it."""
+
+Model = CopernicusFM | ViT
 
 
 def load_model(
@@ -38,7 +54,7 @@ def load_model(
     sentence_route: bool | None = None,
     quirks: Quirks | None = None,
     seed: int = 0,
-) -> CopernicusFM:
+) -> Model:
     """A model in eval mode, on the CPU, in float32.
 
     Args:
@@ -50,7 +66,10 @@ def load_model(
         quirks: which upstream mistakes are kept; None = all that the released weights need.
         seed: of random weights.
 
+    `vectors`, `sentence_route` and `quirks` are Copernicus-FM's alone.
+
     Raises:
+        BadInput: no such model, or it takes no such argument.
         WeightsMissing: no such file, or it cannot be fetched.
         WeightsMismatch: the file is not of this model; every difference is listed.
 
@@ -62,7 +81,14 @@ def load_model(
     """
     if name not in ZOO:
         raise BadInput(f"no model is called {name!r}; known are {', '.join(ZOO)}")
-    config = ZOO[name] if quirks is None else replace(ZOO[name], quirks=quirks)
+    config = ZOO[name]
+    if isinstance(config, ViTConfig):
+        if not (vectors is None and sentence_route is None and quirks is None):
+            raise BadInput(
+                f"{name} takes no vectors=, sentence_route= or quirks=; these are Copernicus-FM's: leave them out"
+            )
+        return _vit(name, config, weights, seed)
+    config = config if quirks is None else replace(config, quirks=quirks)
     table = vectors if isinstance(vectors, Mapping) else None if vectors is None else read_vectors(vectors)
     if weights is None:
         return random_model(replace(config, sentence_route=sentence_route is not False), seed=seed, vectors=table)
@@ -74,11 +100,18 @@ def _default(name: str) -> str:
     if name in DEFAULT_WEIGHTS:
         return DEFAULT_WEIGHTS[name]
     official = OFFICIAL_FILES.get(name)
-    where = f" (the authors publish {official} in hf://wangyi111/Copernicus-FM)" if official else ""
+    where = f" (the authors publish {official})" if official else ""
     raise WeightsMissing(
         f"no weights of {name} ship with this version; give weights= a .pth or .safetensors file or hf://owner/repo/file"
         f"{where}, or weights=None for random ones"
     )
+
+
+def _vit(name: str, config: ViTConfig, weights: str | PathLike[str] | None, seed: int) -> ViT:
+    if weights is None:
+        return random_vit(config, seed=seed)
+    source = _default(name) if weights == "default" else weights
+    return vit_of(config, read_tensors(locate(source)), source=str(source))
 
 
 def _from_file(
@@ -107,7 +140,8 @@ def _from_file(
 def _remedy(state: Mapping[str, Tensor]) -> str:
     """Which model of the zoo a file seems to be of."""
     cls = state.get("cls_token")
-    alike = [n for n, c in ZOO.items() if cls is not None and cls.shape[-1] == c.width]
+    known = [(n, c.width) for n, c in ZOO.items() if isinstance(c, CopernicusFMConfig)]
+    alike = [n for n, width in known if cls is not None and cls.shape[-1] == width]
     return (
         f"its width is that of {', '.join(alike)}" if alike else "no model of the zoo has its width; see armillary info"
     )

@@ -12,6 +12,7 @@ from armillary.earth.window import Window
 from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import cast
+from armillary.models.vit import ViT, native_patch_px
 from armillary.models.zoo import load_model
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.sample.batch import Batch
@@ -40,7 +41,8 @@ def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
         model: a name that `arm.load_model` knows, or a model.
         output: "grid" gives one vector per token, "pooled" one per scene (the mean over its chips, each weighted by
             the valid tokens it answers for) or one per item of a Batch.
-        patch_px: side of a token in pixels; None: the sensor's own. Copernicus-FM takes any; smaller is a denser map.
+        patch_px: side of a token in pixels; None: the model's or else the sensor's own. Copernicus-FM takes any;
+            smaller is a denser map.
         overlap: pixels that neighbouring chips share; None: about a quarter of a chip, in whole patches.
         tile: widest read in pixels; never changes a value.
         workers: threads that read ahead; never changes a value.
@@ -71,6 +73,7 @@ def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
         raise BadInput(
             f"arm.embed takes a DataArray, a Batch or a mapping of these, got {type(x).__name__}; see arm.open"
         )
+    patch_px = native_patch_px(encoder) if patch_px is None else patch_px
     plan = plan_of(x, patch_px=patch_px, overlap=overlap, tile=tile, workers=workers, batch=batch)
     whole = _pooled(x, encoder, plan) if output == "pooled" else _grid(x, encoder, plan)
     return whole.assign_attrs(facts(x))
@@ -83,7 +86,7 @@ def _encoder(model: str | Encoder, precision: str | None) -> Encoder:
         raise BadInput(f"model={model!r} was given; give a name that arm.load_model knows, or a model with batch()")
     if precision is None:
         return model
-    if not isinstance(model, CopernicusFM):
+    if not isinstance(model, CopernicusFM | ViT):
         raise BadInput(f"precision={precision!r} was asked of {type(model).__name__}, which has none; leave it out")
     return cast(model, precision)
 

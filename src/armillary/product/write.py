@@ -19,6 +19,7 @@ import xarray as xr
 
 from armillary.earth.when import iso, utc
 from armillary.errors import ArmillaryError, BadInput, EmptyScene, OutputRefused, PlaceUnknown
+from armillary.models.vit import native_patch_px
 from armillary.product import preview, receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB, write_cog
 from armillary.product.cube import CONVENTION, write_zarr
@@ -89,6 +90,8 @@ def write(array: xr.DataArray, model: Encoder, order: Order, facts: ModelFacts, 
         OutputRefused: the folder cannot be written, or holds another run.
         EmptyScene: not one valid pixel.
     """
+    if how.get("patch_px") is None:
+        how["patch_px"] = native_patch_px(model)
     plan = plan_of(array, **how)  # type: ignore[arg-type]
     if plan.window.crs is None:
         raise PlaceUnknown(
