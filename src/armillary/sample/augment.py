@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from affine import Affine
 from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional
 
 from armillary.earth.window import Window
@@ -200,12 +201,16 @@ def _interpolate(pixels: Float[np.ndarray, "c h w"], side: int, *, in_power: boo
     x = torch.from_numpy(np.ascontiguousarray(pixels, np.float32))
     known = torch.isfinite(x)
     value = torch.where(known, torch.pow(10.0, x / 10) if in_power else x, 0.0)
-    both = torch.cat((value, known.to(value.dtype)))[None]
-    sums, weights = functional.interpolate(both, (side, side), mode="bilinear", antialias=True, align_corners=False)[
-        0
-    ].chunk(2)
-    mean = torch.where(weights >= _LEAST_WEIGHT, sums / weights.clamp(min=_LEAST_WEIGHT), torch.nan)
+    if bool(known.all()):
+        mean = _smaller(value, side)
+    else:
+        sums, weights = _smaller(torch.cat((value, known.to(value.dtype))), side).chunk(2)
+        mean = torch.where(weights >= _LEAST_WEIGHT, sums / weights.clamp(min=_LEAST_WEIGHT), torch.nan)
     return np.asarray((10 * torch.log10(mean) if in_power else mean).numpy())
+
+
+def _smaller(x: Float[Tensor, "c h w"], side: int) -> Float[Tensor, "c s s"]:
+    return functional.interpolate(x[None], (side, side), mode="bilinear", antialias=True, align_corners=False)[0]
 
 
 def _recolour(sample: Sample, config: Augment, rng: np.random.Generator) -> Sample:
