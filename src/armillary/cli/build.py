@@ -79,6 +79,8 @@ def build(
         raise BadInput("nothing says where to write; give -o FOLDER, or --verify or --index")
     if held == layout:
         raise BadInput(f"{source} holds {held} already; choose the other --layout, or --index or --verify")
+    if per_shard < 1:
+        raise BadInput(f"{per_shard} cells in a shard were asked for; give at least one")
     recipe = Recipe(patches, covered, filled)
     left = _from_scenes(source, output, layout, recipe, per_shard, as_json=as_json) if held == "scenes" else []
     if held != "scenes":

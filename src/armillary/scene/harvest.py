@@ -8,18 +8,28 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import rasterio
+from rasterio.errors import RasterioError
+
 from armillary.earth.cells import Cell, cells_in
 from armillary.earth.when import iso
-from armillary.errors import ArmillaryError, BadInput, SceneNotFound
+from armillary.errors import ArmillaryError, SceneNotFound
 from armillary.scene.crop import bounds_lonlat
+from armillary.scene.gridded import folder as raster_folder
+from armillary.scene.gridded import raster
 from armillary.scene.open import READERS, open_scene
+from armillary.scene.pretrain.names import LAYERS
 from armillary.scene.request import Request
 from armillary.scene.scene import Scene
+
+SENSORS = tuple(layer.sensor for layer in LAYERS.values())
+"""Sensors that a data set is built of."""
 
 
 @runtime_checkable
@@ -61,19 +71,10 @@ class FolderHarvest:
     @cached_property
     def found(self) -> tuple[tuple[tuple[Scene, frozenset[Cell]], ...], tuple[LeftOut, ...]]:
         """The scenes with the cells that they touch, oldest first and undated ones last; and what was left out."""
-        scenes: list[tuple[Scene, frozenset[Cell]]] = []
-        left = []
-        for path in _paths(self.folder):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    scene = open_scene(path, Request.of(None, {}))
-                _check(scene)
-                scenes.append((scene, frozenset(cells_in(*bounds_lonlat(scene.window)))))
-            except (ArmillaryError, OSError) as cause:
-                left.append(LeftOut(path, " ".join(str(cause).split())))
+        opened = [(scene, path) for scene, path in _scenes(self.folder)]
+        scenes = [(s, frozenset(cells_in(*bounds_lonlat(s.window)))) for s, _ in opened if isinstance(s, Scene)]
         scenes.sort(key=lambda found: ("9" if found[0].time is None else iso(found[0].time), found[0].href))
-        return tuple(scenes), tuple(left)
+        return tuple(scenes), tuple(LeftOut(path, why) for why, path in opened if isinstance(why, str))
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -99,18 +100,44 @@ class FolderHarvest:
         return digest.hexdigest()[:16]
 
 
-def _check(scene: Scene) -> None:
-    if scene.window.crs is None:
-        raise BadInput("it has no CRS, so no cell of the grid is known")
-    if scene.time is None and scene.sensor.name != "dem":
-        raise BadInput("it has no time; its name, its tags or a JSON beside it may say one")
-
-
-def _paths(folder: Path) -> Iterator[Path]:
+def _scenes(folder: Path) -> Iterator[tuple[Scene | str, Path]]:
+    """Every scene below a folder, or the reason why a path is none, with its path."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
-        if any(reader.recognises(path) for reader in READERS):
-            yield path
-        elif path.is_dir():
-            yield from _paths(path)
+        known = any(reader.recognises(path) for reader in READERS)
+        if path.is_dir() and (not known or _is_pile(path)):
+            yield from _scenes(path)
+        elif known:
+            opened = _opened(path)
+            if isinstance(opened, str) and path.is_dir():
+                yield from _scenes(path)
+            else:
+                yield opened, path
+
+
+def _opened(path: Path) -> Scene | str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            scene = open_scene(path, Request.of(None, {}))
+    except (ArmillaryError, OSError) as cause:
+        return " ".join(str(cause).split())
+    if scene.window.crs is None:
+        return "it has no CRS, so no cell of the grid is known"
+    if scene.time is None and scene.sensor.name != "dem":
+        return "it has no time; its name, its tags or a JSON beside it may say one"
+    if scene.sensor.name not in SENSORS:
+        return f"it is of {scene.sensor.name}; the data set holds {', '.join(SENSORS)}"
+    return scene
+
+
+def _is_pile(folder: Path) -> bool:
+    """Whether a folder that holds rasters holds scenes of several bands, rather than the bands of one scene."""
+    if not raster_folder.recognises(folder):
+        return False
+    for path in (p for p in folder.iterdir() if raster.recognises(p)):
+        with suppress(RasterioError), rasterio.open(path) as file:
+            if file.count > 1:
+                return True
+    return False

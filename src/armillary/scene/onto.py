@@ -1,5 +1,7 @@
 """Onto: a scene's values on another grid, as a data set needs that keeps several sensors on one."""
 
+from math import ceil
+
 import numpy as np
 from jaxtyping import Float
 from rasterio.enums import Resampling
@@ -32,7 +34,7 @@ def onto(scene: Scene, window: Window) -> Float[np.ndarray, "c h w"]:
     if offset is not None:
         return _copied(scene, offset, empty)
     try:
-        part = cropped(scene, window)
+        part = cropped(scene, _with_margin(window, scene.window.gsd_m))
     except BadInput:  # they do not touch
         return empty
     rows, cols = part.window.shape
@@ -50,6 +52,13 @@ def onto(scene: Scene, window: Window) -> Float[np.ndarray, "c h w"]:
         resampling=Resampling.average if coarser else Resampling.bilinear,
     )
     return empty
+
+
+def _with_margin(window: Window, gsd_m: float | int) -> Window:
+    """A window and two source pixels on every side, which the interpolation at its edges needs."""
+    margin = ceil(2 * gsd_m / window.gsd_m) + 1
+    h, w = window.shape
+    return window.crop(rows=slice(-margin, h + margin), cols=slice(-margin, w + margin))
 
 
 def _offset(source: Window, target: Window) -> tuple[int, int] | None:
