@@ -39,6 +39,7 @@ app = App(
     help="The open toolkit of Copernicus Earth foundation models: any Sentinel sensor in, georeferenced products out.",
     version=__version__,
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # `main` says how to go on
 )
 for verb, (line, example) in VERBS.items():
     app.command(f"armillary.cli.{verb}:{verb}", name=verb, help=f"{line}\n\nExample: armillary {example}")
