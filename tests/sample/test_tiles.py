@@ -1,6 +1,8 @@
 """Tiles: what is written comes back, lazily, by place, and a damaged folder says so."""
 
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -214,3 +216,10 @@ def test_places_of_the_packaged_sample_lie_on_earth_and_in_range():
             assert sample.window.gsd_m == pytest.approx(10, abs=1.5)
             low, high = find_sensor(name).plausible
             assert low <= np.nanmin(sample.pixels) < np.nanmax(sample.pixels) <= high
+
+
+def test_training_from_tiles_needs_neither_xarray_nor_rasterio():
+    names = ("tiles", "tiling", "augment", "mix", "stream")
+    code = f"import sys\nfor n in {names}: __import__('armillary.sample.' + n)\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"xarray", "rioxarray", "rasterio"} & set(loaded)
