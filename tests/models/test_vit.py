@@ -124,6 +124,15 @@ def test_all_outputs_equal_an_independent_forward_pass(config: ViTConfig, shape:
     assert_close(tokens.taps[-1], tokens.grid, atol=0, rtol=0)
 
 
+def test_the_epsilon_of_the_norms_is_the_published_one() -> None:
+    state, batch = noisy(_shapes(SMALL)), _batch(5, 5)
+    faint = {k: v * 1e-3 if "." not in k or k.startswith("patch_embed") or "ls" in k else v for k, v in state.items()}
+    with torch.inference_mode():
+        tokens = vit_of(SMALL, faint, source="synthetic")(batch)
+    expected = _independent(faint, batch.pixels, heads=SMALL.heads, how=REFERENCE).float()
+    assert_close(tokens.cls, expected[:, 0], atol=1e-4, rtol=1e-4)
+
+
 def test_how_the_table_is_resized_changes_the_features_and_is_a_switch() -> None:
     state, batch = noisy(_shapes(SMALL)), _batch(3, 3)
     with torch.inference_mode():
