@@ -216,7 +216,7 @@ class MaskedAutoencoder(nn.Module):
         """Rebuild each item from the patches at `at`."""
         return self.rebuild([(batch, at)])[0]
 
-    def rebuild(self, several: Sequence[tuple[Batch, Int[Tensor, "b k"]]]) -> list[Rebuilt]:
+    def rebuild(self, several: Sequence[tuple[Batch, Int[Tensor, "_ _"]]]) -> list[Rebuilt]:
         """The same for several batches, of any sensors; equal lengths share a pass through the trunks."""
         shown, grids = zip(*(self.show(batch, at) for batch, at in several), strict=True)
         seen = [self.encoder.cls_norm(x) for x in run_alike(self.encoder.trunk, shown)]

@@ -33,7 +33,7 @@ class Trunk(nn.Module):
         return (*kept, x)
 
 
-def run_alike(trunk: "Trunk", several: Sequence[Float[Tensor, "b n d"]]) -> list[Float[Tensor, "b n d"]]:
+def run_alike(trunk: "Trunk", several: Sequence[Float[Tensor, "_ _ d"]]) -> list[Float[Tensor, "_ _ d"]]:
     """The last block's output for each of several batches; those of equal length go through as one.
 
     Items do not see each other, so nothing changes but the time that small batches take.

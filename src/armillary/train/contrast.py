@@ -28,7 +28,7 @@ def info_nce(
     of = torch.tensor([names[p] for p in places], device=z.device)
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     positive = (of[:, None] == of[None]) & ~itself
-    unit = normalize(z.float(), dim=1)
+    unit = normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=1)
     likeness = (unit @ unit.T / temperature).masked_fill(itself, -torch.inf)
     log_share = likeness - likeness.logsumexp(dim=1, keepdim=True)
     many = positive.sum(dim=1)

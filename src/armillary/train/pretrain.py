@@ -245,7 +245,7 @@ class Pretraining(nn.Module):
         return self.mae.decoder.mask_token.device
 
 
-def _in_order(parts: Sequence[tuple[tuple[int, ...], Float[Tensor, "b d"]]]) -> Float[Tensor, "b d"]:
+def _in_order(parts: Sequence[tuple[tuple[int, ...], Float[Tensor, "_ d"]]]) -> Float[Tensor, "b d"]:
     """Vectors of groups of items, in the order of the items."""
     at = torch.tensor([i for items, _ in parts for i in items], device=parts[0][1].device)
     return torch.cat([x for _, x in parts])[at.argsort()]

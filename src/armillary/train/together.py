@@ -96,8 +96,8 @@ class Together(nn.Module):
 
 
 def encode_together(
-    mae: MaskedAutoencoder, batches: Mapping[str, Batch], at: Mapping[str, Int[Tensor, "b k"]]
-) -> tuple[dict[str, Float[Tensor, "b m d"]], dict[str, tuple[int, int]]]:
+    mae: MaskedAutoencoder, batches: Mapping[str, Batch], at: Mapping[str, Int[Tensor, "b _"]]
+) -> tuple[dict[str, Float[Tensor, "b _ d"]], dict[str, tuple[int, int]]]:
     """Visible tokens of each sensor in `at` after the trunk, the extra one first; and every sensor's grid."""
     encoder = mae.encoder
     grids = {name: grid_of(mae, batch) for name, batch in batches.items()}
