@@ -67,20 +67,20 @@ class CopernicusFMRecipe(TrainConfig):
         model: name of a size in the zoo.
         decoder: sizes of the part that rebuilds hidden patches and is thrown away afterwards.
         objective: what is learned.
-        augment: random crops.
+        augment: random crops; None where the places give crops already.
         teachers: what is described, where the objective describes.
     """
 
-    steps: int = 300
+    steps: int = 150
     batch_size: int = 16
-    optim: OptimConfig = OptimConfig(lr=1e-3, warmup_steps=30)
-    ema_decay: float | None = 0.99
-    held_out_every: int = 100
-    checkpoint_every: int = 100
+    optim: OptimConfig = OptimConfig(lr=1e-3, warmup_steps=15)
+    ema_decay: float | None = 0.98
+    held_out_every: int = 50
+    checkpoint_every: int = 50
     model: str = "copernicus-fm-nano"
     decoder: DecoderConfig = NANO_DECODER
     objective: PretrainConfig = field(default_factory=PretrainConfig)
-    augment: Augment = Augment(sizes_px=_sizes())
+    augment: Augment | None = Augment(sizes_px=_sizes())
     teachers: TeacherConfig = TeacherConfig()
 
 
