@@ -66,6 +66,7 @@ class Decoder(nn.Module):
         grid_side: of the position table.
         shared_generator: one generator for light and for named bands.
         degrees_in_float32: as in the encoder.
+        unknown_spoils_batch: the same.
     """
 
     def __init__(
@@ -76,13 +77,14 @@ class Decoder(nn.Module):
         grid_side: int = 14,
         shared_generator: bool = False,
         degrees_in_float32: bool = False,
+        unknown_spoils_batch: bool = False,
     ) -> None:
         super().__init__()
         self.config = config
         w = config.width
         self.embed = nn.Linear(encoder_width, w)
         self.mask_token = nn.Parameter(torch.zeros(w))
-        self.where = Where(w, degrees_in_float32=degrees_in_float32, unknown_spoils_batch=False)
+        self.where = Where(w, degrees_in_float32=degrees_in_float32, unknown_spoils_batch=unknown_spoils_batch)
         self.position = Position(grid_side, w)
         self.trunk = Trunk(w, config.depth, config.heads)
         self.norm = nn.LayerNorm(w, eps=BLOCK_EPS)
@@ -205,6 +207,7 @@ class MaskedAutoencoder(nn.Module):
             grid_side=own.grid_side,
             shared_generator=own.shared_generator,
             degrees_in_float32=own.quirks.degrees_in_float32,
+            unknown_spoils_batch=own.quirks.unknown_spoils_batch,
         )
         with torch.no_grad():
             rng = torch.Generator().manual_seed(seed)
