@@ -1,4 +1,5 @@
 import pickle
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from armillary.earth.fleet import sensors
 from armillary.errors import OutOfRange, SceneNotFound, SceneUnreadable
 from armillary.sample.shards import CopernicusShards, Rule, resampled
 from armillary.sample.source import Source
+from armillary.sample.stream import Stream
 
 ALL = {"s1-grd", "s2-l1c", "s3-olci", "s5p-co", "s5p-no2", "s5p-o3", "s5p-so2", "dem"}
 
@@ -290,3 +292,16 @@ def test_a_grid_without_labels_is_named(tmp_path):
     del content["0772176.json"]
     with pytest.raises(SceneUnreadable, match=r"0772176 in the shard .* has no JSON"):
         CopernicusShards([made.write(tmp_path / "a.tar", content)])
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_a_stream_over_shards_is_the_same_for_any_number_of_workers(tmp_path):
+    grids = (made.grid(), made.without(made.grid(made.NEXT, ("0900000_128.40_67.20",), seed=1), "s1_grd", "dem"))
+    source = CopernicusShards([made.shard(tmp_path / "a.tar", *grids)])
+    alone, shared = (list(islice(Stream(source, 2, seed=5, workers=n), 3)) for n in (0, 2))
+    for a, b in zip(alone, shared, strict=True):
+        assert (a.keys, a.rows) == (b.keys, b.rows)
+        assert len(a.samples["s2-l1c"]) == 2
+        assert len(a.samples["s1-grd"]) == 1
+        pairs = [(x, y) for s in a.samples for x, y in zip(a.samples[s], b.samples[s], strict=True)]
+        assert all(np.array_equal(x.pixels, y.pixels) and x.window == y.window for x, y in pairs)

@@ -132,7 +132,7 @@ def _converted(source: Path, output: Path, held: str, per_shard: int) -> Progres
     if held == "tree":
         steps = write_shards(CopernicusTree(source), output, per_shard)
     else:
-        steps = write_tree(CopernicusShards(sorted(source.glob("*.tar"))), output)
+        steps = write_tree(CopernicusShards.of(source), output)
     for step in steps:
         yield "cells", step.done, step.total
 

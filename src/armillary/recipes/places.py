@@ -48,8 +48,7 @@ def open_places(folder: Path | None = None) -> Places:
         raise SceneNotFound(f"{folder} is no folder; give --data a folder of tiles, of shards, or of GeoTIFFs")
     if (folder / TABLE).is_file():
         return Places(Tiles(folder, "train"), Tiles(folder, "held-out"))
-    shards = sorted(folder.glob("*.tar"))
-    source: Source = CopernicusShards(shards) if shards else CopernicusTree(folder)
+    source: Source = CopernicusShards.of(folder) if any(folder.glob("*.tar")) else CopernicusTree(folder)
     train, held_out = hold_out(source, SHARE, block_of)
     if not train or not held_out:
         raise BadInput(

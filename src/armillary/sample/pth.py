@@ -19,7 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from armillary.errors import SceneUnreadable
 from armillary.scene.pretrain.catalogue import Catalogue
-from armillary.scene.pretrain.members import broken
+from armillary.scene.pretrain.members import Part, broken
 
 _CANNOT = (RuntimeError, UnpicklingError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError)
 """What torch.load raises for bytes that are no whole tensor."""
@@ -67,7 +67,17 @@ def load(catalogue: Catalogue, entry: np.void) -> torch.Tensor:
     Raises:
         SceneUnreadable: the member is cut off or damaged, or no tensor.
     """
-    return _loaded(catalogue, entry)
+    path = catalogue.paths[entry["shard"]]
+    with path.open("rb") as file, Part(file, int(entry["offset"]), int(entry["size"])) as part:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tensor = torch.load(io.BufferedReader(part), map_location="cpu", weights_only=True)
+        except _CANNOT as cause:
+            raise broken(path, catalogue.name(entry), str(cause).split("\n")[0][:200]) from cause
+    if not isinstance(tensor, torch.Tensor):
+        raise SceneUnreadable(f"{catalogue.name(entry)} in the shard {path} holds {type(tensor).__name__}, no tensor")
+    return tensor
 
 
 def _slice(catalogue: Catalogue, entry: np.void, plan: Plan, at: Sequence[int]) -> Shaped[np.ndarray, "..."]:
@@ -99,7 +109,7 @@ _PLANS: dict[bytes, Plan | None] = {}
 def _described(catalogue: Catalogue, entry: np.void) -> Plan | None:
     """What torch says of a tensor, without its numbers."""
     with FakeTensorMode():
-        tensor = _loaded(catalogue, entry)
+        tensor = load(catalogue, entry)
     dtype = _NUMPY.get(tensor.dtype)
     if dtype is None or not tensor.is_contiguous():
         return None
@@ -115,19 +125,3 @@ _NUMPY = {
     torch.int32: "<i4",
     torch.uint8: "|u1",
 }
-
-
-def _loaded(catalogue: Catalogue, entry: np.void) -> torch.Tensor:
-    path = catalogue.paths[entry["shard"]]
-    with path.open("rb") as file:
-        file.seek(int(entry["offset"]))
-        content = file.read(int(entry["size"]))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tensor = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except _CANNOT as cause:
-        raise broken(path, catalogue.name(entry), str(cause).split("\n")[0][:200]) from cause
-    if not isinstance(tensor, torch.Tensor):
-        raise SceneUnreadable(f"{catalogue.name(entry)} in the shard {path} holds {type(tensor).__name__}, no tensor")
-    return tensor

@@ -20,7 +20,7 @@ from armillary.sample.raw import sample_of
 from armillary.sample.sample import Sample
 from armillary.scene.pretrain.catalogue import KEYS, Catalogue, scan
 from armillary.scene.pretrain.contents import Contents, Series, Shot
-from armillary.scene.pretrain.index import read_catalogue
+from armillary.scene.pretrain.index import NAME, read_catalogue
 from armillary.scene.pretrain.names import LAYERS, window_of
 
 
@@ -62,6 +62,17 @@ class CopernicusShards:
         counts = np.diff(found.starts)
         self.catalogue: Catalogue = found.select((counts == len(LAYERS)).tolist()) if rule.complete else found
         self.rule = rule
+
+    @classmethod
+    def of(cls, folder: Path, rule: Rule = Rule()) -> "CopernicusShards":
+        """Every shard (.tar) of a folder, by its index where it has one.
+
+        Raises:
+            BadInput: there is no shard.
+            SceneNotFound, SceneUnreadable: as above, or the index is not of these shards.
+        """
+        index = folder / NAME
+        return cls(sorted(folder.glob("*.tar")), index if index.is_file() else None, rule)
 
     def __len__(self) -> int:
         return len(self.catalogue)
