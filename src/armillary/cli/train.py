@@ -127,7 +127,15 @@ class _Shown:
             line = (
                 f"step {self.done}/{progress.steps}  loss {step.loss:.4f}  lr {step.lr:.2e}  {self.pace:.1f} samples/s"
             )
-            yield progress, line + self._held(progress)
+            yield progress, line + self._left(progress) + self._held(progress)
+
+    def _left(self, progress: runs.Progress) -> str:
+        """Time that the rest will take at this pace."""
+        step = progress.step
+        if step is None or not self.pace > 0:
+            return ""
+        minutes, seconds = divmod(round((progress.steps - self.done) * step.samples / self.done / self.pace), 60)
+        return f"  {minutes}:{seconds:02d} left"
 
     def _held(self, progress: runs.Progress) -> str:
         if not progress.held_out:
@@ -160,15 +168,5 @@ def _lines(steps: Iterator[tuple[runs.Progress, str]]) -> None:
         now = time.monotonic() - begun
         if now - last < LINE_EVERY_S and not progress.held_out:
             continue
-        done = 0 if progress.step is None else progress.step.index + 1
-        print(f"{line}{_left(progress, done)}", file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
         last = now
-
-
-def _left(progress: runs.Progress, done: int) -> str:
-    """Time that the rest will take, at the pace of this step."""
-    if progress.step is None or not done or progress.step.samples_per_s <= 0:
-        return ""
-    per_step = progress.step.samples / done / progress.step.samples_per_s
-    minutes, seconds = divmod(round((progress.steps - done) * per_step), 60)
-    return f"  {minutes}:{seconds:02d} left"
