@@ -131,7 +131,7 @@ class RandomPatches:
     sensor: Sensor
     mean: Float[Tensor, " c"]
     std: Float[Tensor, " c"]
-    filters: tuple[Float[Tensor, "f c k k"], ...]
+    filters: tuple[Float[Tensor, "_ c _ _"], ...]
     bias: float
     step_px: int = 1
 
@@ -222,9 +222,12 @@ def _moments(x: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c"], Float[T
     return mean, torch.nanmean((x - mean[:, :, None, None]).square().flatten(2), dim=2).sqrt()
 
 
-def _coarse(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"] | None:
-    """Means of blocks, or None where fewer than two fit."""
-    return avg_pool2d(x, COARSE_PX) if min(x.shape[-2:]) >= 2 * COARSE_PX else None
+def _coarse(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c rows columns"] | None:
+    """Means of the valid pixels of blocks, or None where fewer than two blocks fit."""
+    if min(x.shape[-2:]) < 2 * COARSE_PX:
+        return None
+    known = avg_pool2d(torch.isfinite(x).to(x.dtype), COARSE_PX)
+    return avg_pool2d(x.nan_to_num(), COARSE_PX) / torch.where(known > 0, known, torch.nan)
 
 
 def _ratio(a: Float[Tensor, "b h w"], b: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:

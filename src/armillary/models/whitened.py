@@ -1,15 +1,15 @@
 """Whitened descriptors: what can be said of pixels without learning, as a short target for an encoder to learn.
 
-Statistics, indices, gradients and responses to random patches (`armillary.models.descriptors`) are standardised,
-turned to their principal components and scaled by the square root of each component's deviation, so that the strong
-ones count more without drowning the rest. A linear layer on an encoder's embedding that can tell these numbers has
-kept what a classical feature would see.
+Statistics, indices, gradients and responses to random patches (`armillary.models.descriptors`), and whatever another
+frozen network says, are standardised, each family given the same say, turned to their principal components and scaled
+by the square root of each component's deviation, so that the strong ones count more without drowning the rest. A linear
+layer on an encoder's embedding that can tell these numbers has kept what a classical feature would see.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -26,6 +26,18 @@ LIMIT = 5.0
 """Standardised numbers beyond this are cut off, so that one cloud does not turn the components."""
 
 
+@runtime_checkable
+class Further(Protocol):
+    """What else is known of samples: one vector each, NaN where nothing is."""
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """Of which it knows something."""
+
+    def __call__(self, samples: Sequence[Sample]) -> Float[Tensor, "b d"]:
+        """The vectors."""
+
+
 @dataclass(frozen=True, eq=False)
 class Whitened:
     """Samples of one sensor, with one set of bands, to vectors whose variance is about 1.
@@ -33,17 +45,21 @@ class Whitened:
     Args:
         sensor: narrowed to its bands.
         patches: random patches; None leaves them out.
+        further: another teacher; None leaves it out.
         stride: every so many pixels are looked at in each direction by the statistics.
-        mean: of each descriptor.
-        std: the same.
-        turn: from standardised descriptors to the target.
+        mean: of each number.
+        deviation: of each number.
+        say: what each is multiplied by once standardised, so that families of numbers count alike.
+        turn: from scaled numbers to the target.
     """
 
     sensor: Sensor
     patches: RandomPatches | None
+    further: Further | None
     stride: int
     mean: Float[Tensor, " p"]
-    std: Float[Tensor, " p"]
+    deviation: Float[Tensor, " p"]
+    say: Float[Tensor, " p"]
     turn: Float[Tensor, "p d"]
 
     @property
@@ -51,15 +67,17 @@ class Whitened:
         """Length of a target."""
         return int(self.turn.shape[1])
 
-    def __call__(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        """Raw pixels in the sensor's unit to targets; what cannot be computed counts as its mean."""
-        raw = _describe(x, self.sensor, self.patches, self.stride)
-        z = torch.nan_to_num((raw - self.mean) / self.std, nan=0.0, posinf=0.0, neginf=0.0)
-        out: Tensor = z.clamp(-LIMIT, LIMIT) @ self.turn
-        return out
+    @torch.no_grad()
+    def __call__(self, samples: Sequence[Sample]) -> Float[Tensor, "b d"]:
+        """Targets of samples of this sensor and of one size; what cannot be computed counts as its mean."""
+        raw = torch.cat(_families(samples, self.patches, self.further, self.stride), dim=1)
+        return _scaled(raw, self.mean, self.deviation, self.say) @ self.turn
 
 
-def fit(samples: Sequence[Sample], *, width: int, patches: int, seed: int, stride: int = 2) -> Whitened:
+@torch.no_grad()
+def fit(
+    samples: Sequence[Sample], *, width: int, patches: int, seed: int, stride: int = 2, further: Further | None = None
+) -> Whitened:
     """A teacher for the sensor and bands of these samples, which should be crops as training sees them.
 
     Args:
@@ -68,6 +86,7 @@ def fit(samples: Sequence[Sample], *, width: int, patches: int, seed: int, strid
         patches: random filters; 0 leaves them out.
         seed: of the filters.
         stride: every so many pixels are looked at in each direction by the statistics.
+        further: another teacher, which is left out where it knows nothing of these samples.
 
     Raises:
         OutOfRange: too few samples.
@@ -78,25 +97,49 @@ def fit(samples: Sequence[Sample], *, width: int, patches: int, seed: int, strid
         error = OutOfRange if len(samples) < FEWEST else BandMismatch
         raise error(f"{len(samples)} samples of {kinds} were given; give at least {FEWEST} of one kind")
     sensor = samples[0].sensor
-    x = torch.from_numpy(np.stack([s.pixels for s in samples]))
-    bank, side = None, min(5, *x.shape[-2:])
+    bank = None
     if patches:
-        rng = torch.Generator().manual_seed(seed)
+        x = _stacked(samples)
+        rng, side = torch.Generator().manual_seed(seed), min(5, *x.shape[-2:])
         bank = replace(draw_patches(x, sensor, rng=rng, count=patches, sides_px=(side,)), step_px=stride + 1)
-    raw = torch.cat([_describe(part, sensor, bank, stride) for part in x.split(64)])
+    known = further if further is not None and _knows(further, samples) else None
+    chunks = [samples[i : i + 64] for i in range(0, len(samples), 64)]
+    families = [torch.cat(f) for f in zip(*(_families(part, bank, known, stride) for part in chunks), strict=True)]
+    raw = torch.cat(families, dim=1)
     mean = torch.nan_to_num(raw.nanmean(dim=0), nan=0.0)
-    std = (raw - mean).square().nanmean(dim=0).sqrt().nan_to_num(nan=1.0).clamp_min(1e-6)
-    z = torch.nan_to_num((raw - mean) / std, nan=0.0, posinf=0.0, neginf=0.0).clamp(-LIMIT, LIMIT)
+    deviation = (raw - mean).square().nanmean(dim=0).sqrt().nan_to_num(nan=1.0).clamp_min(1e-6)
+    say = torch.cat([torch.full((f.shape[1],), f.shape[1] ** -0.5) for f in families])
+    z = _scaled(raw, mean, deviation, say)
     values, vectors = torch.linalg.eigh((z.T @ z / len(z)).double())
     kept = min(width, len(samples) - 1, z.shape[1])
-    deviation = values.flip(0)[:kept].clamp_min(1e-6).sqrt()
-    turn = vectors.flip(1)[:, :kept] / deviation.sqrt()  # component of deviation s comes out with sqrt(s)
-    return Whitened(sensor, bank, stride, mean, std, (turn / deviation.mean().sqrt()).float())
+    strength = values.flip(0)[:kept].clamp_min(1e-9).sqrt()
+    turn = (
+        vectors.flip(1)[:, :kept] / strength.sqrt() / strength.mean().sqrt()
+    )  # a component of s comes out with sqrt(s)
+    return Whitened(sensor, bank, known, stride, mean, deviation, say, turn.float())
 
 
-def _describe(
-    x: Float[Tensor, "b c h w"], sensor: Sensor, patches: RandomPatches | None, stride: int
-) -> Float[Tensor, "b p"]:
+def _knows(further: Further, samples: Sequence[Sample]) -> bool:
+    return samples[0].sensor.name in further.sensors and bool(torch.isfinite(further(samples[:FEWEST])).any())
+
+
+def _families(
+    samples: Sequence[Sample], patches: RandomPatches | None, further: Further | None, stride: int
+) -> list[Float[Tensor, "b _"]]:
+    x = _stacked(samples)
     thin = x[..., ::stride, ::stride]
-    rich = rich_statistics(thin if min(thin.shape[-2:]) >= 2 else x, sensor)
-    return rich if patches is None else torch.cat([rich, patches(x)], dim=1)
+    families = [rich_statistics(thin if min(thin.shape[-2:]) >= 2 else x, samples[0].sensor)]
+    families += [] if patches is None else [patches(x)]
+    families += [] if further is None else [further(samples)]
+    return families
+
+
+def _scaled(
+    raw: Float[Tensor, "b p"], mean: Float[Tensor, " p"], deviation: Float[Tensor, " p"], say: Float[Tensor, " p"]
+) -> Float[Tensor, "b p"]:
+    z = torch.nan_to_num((raw - mean) / deviation, nan=0.0, posinf=0.0, neginf=0.0)
+    return z.clamp(-LIMIT, LIMIT) * say
+
+
+def _stacked(samples: Sequence[Sample]) -> Float[Tensor, "b c h w"]:
+    return torch.stack([torch.from_numpy(s.pixels) for s in samples])

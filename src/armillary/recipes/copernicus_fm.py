@@ -4,7 +4,9 @@ Defaults suit the nano size and the packaged sample on a laptop; `PAPER` is what
 """
 
 from dataclasses import field
+from pathlib import Path
 
+import torch
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import nn
@@ -15,17 +17,18 @@ from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM, random_model
 from armillary.models.mae import NANO_DECODER, DecoderConfig, MaskedAutoencoder
 from armillary.models.sizes import SIZES
-from armillary.models.whitened import Whitened, fit
+from armillary.models.whitened import Further, Whitened, fit
 from armillary.recipes.places import Places
 from armillary.sample.augment import Augment
 from armillary.sample.sample import Sample
 from armillary.sample.stream import Draw, Stream
+from armillary.train.checkpoint import load_last
 from armillary.train.config import TrainConfig
 from armillary.train.objective import Objective, Panel
 from armillary.train.optim import OptimConfig
 from armillary.train.panels import reconstruction_panels
 from armillary.train.pretrain import PretrainConfig, Pretraining
-from armillary.train.run import Job
+from armillary.train.run import CHECKPOINTS, Job
 
 SIDE_TOKENS = 6
 """Patches along the side of a crop, of every sensor but elevation."""
@@ -109,11 +112,19 @@ PAPER = CopernicusFMRecipe(
 warm-up are not known; 256 is the batch that its learning rate is stated for."""
 
 
-def copernicus_fm(config: CopernicusFMRecipe, places: Places) -> Job:
+def copernicus_fm(
+    config: CopernicusFMRecipe, places: Places, further: Further | None = None, begin: Path | None = None
+) -> Job:
     """The run of a configuration.
 
+    Args:
+        config: of the run.
+        places: to learn from, and to evaluate on.
+        further: another teacher for the term *describe*.
+        begin: folder of a finished run whose values are taken over.
+
     Raises:
-        BadInput: no model has that name, or a term is asked that this recipe cannot build.
+        BadInput: no model has that name, or the run to begin from has no checkpoint.
     """
     if config.model not in SIZES:
         raise BadInput(f"no model is called {config.model!r}; known are {', '.join(SIZES)}")
@@ -127,7 +138,7 @@ def copernicus_fm(config: CopernicusFMRecipe, places: Places) -> Job:
     )
     return Job(
         name="copernicus-fm",
-        build=lambda: _objective(config, stream),
+        build=lambda: _objective(config, stream, further, begin),
         model=_encoder,
         stream=stream,
         held_out=Stream(
@@ -143,23 +154,44 @@ def copernicus_fm(config: CopernicusFMRecipe, places: Places) -> Job:
     )
 
 
-def _objective(config: CopernicusFMRecipe, stream: Stream) -> Pretraining:
+def _objective(config: CopernicusFMRecipe, stream: Stream, further: Further | None, begin: Path | None) -> Pretraining:
     encoder = random_model(SIZES[config.model], seed=config.seed).train()
-    teachers = _teachers(config.teachers, stream) if config.objective.weights.describe else ()
+    teachers = _teachers(config.teachers, stream, further) if config.objective.weights.describe else ()
     mae = MaskedAutoencoder(encoder, config.decoder, seed=config.seed)
-    return Pretraining(mae, config.objective, teachers, seed=config.seed)
+    objective = Pretraining(mae, config.objective, teachers, seed=config.seed)
+    if begin is not None:
+        take_over(objective, begin)
+    return objective
 
 
-def _teachers(config: TeacherConfig, stream: Stream) -> tuple[Whitened, ...]:
+@torch.no_grad()
+def take_over(objective: nn.Module, run: Path) -> None:
+    """Give an objective the averages that a run ended with; a head that the run lacks, or has otherwise, stays new.
+
+    Raises:
+        BadInput: the run has no checkpoint.
+    """
+    kept = load_last(run / CHECKPOINTS)
+    if kept is None:
+        raise BadInput(f"{run} holds no checkpoint to begin from; give the folder of a run")
+    values = {**kept.tensors["model"], **kept.tensors["ema"]}
+    for name, parameter in objective.named_parameters():
+        if name in values and values[name].shape == parameter.shape:
+            parameter.copy_(values[name])
+
+
+def _teachers(config: TeacherConfig, stream: Stream, further: Further | None) -> tuple[Whitened, ...]:
     """Descriptors of every kind of sample that the first draws of a stream hold often enough."""
     kinds: dict[tuple[Sensor, tuple[int, int]], list[Sample]] = {}
     for index in range(config.items):
         for sample in stream.item(index)[1].values():
             kinds.setdefault((sample.sensor, sample.window.shape), []).append(sample)
+    often = [found for found in kinds.values() if len(found) >= config.at_least]
+    largest = {found[0].sensor: len(found) for found in sorted(often, key=len)}
     return tuple(
-        fit(found, width=config.width, patches=config.patches, seed=stream.seed)
-        for found in kinds.values()
-        if len(found) >= config.at_least
+        fit(found, width=config.width, patches=config.patches, seed=stream.seed, further=further)
+        for found in often
+        if len(found) == largest[found[0].sensor]
     )
 
 

@@ -22,7 +22,6 @@ from armillary.models.whitened import Whitened
 from armillary.nn.init import initialise
 from armillary.nn.trunk import run_alike
 from armillary.sample.batch import Batch
-from armillary.sample.sample import Sample
 from armillary.sample.stream import Draw
 from armillary.tokens.mask import mask_random
 from armillary.train.contrast import info_nce
@@ -62,6 +61,7 @@ class PretrainConfig:
         whole_batch: bands and facts are decided once per batch, as upstream.
         per_sensor: the mean over sensors of each sensor's mean, as upstream, and not the mean over all items.
         views: how views differ.
+        recrop: while training, what is rebuilt is a random view of each crop, and not the crop; for fixed crops.
         temperature: of the contrast.
     """
 
@@ -75,6 +75,7 @@ class PretrainConfig:
     whole_batch: bool = False
     per_sensor: bool = False
     views: ViewConfig = field(default_factory=ViewConfig)
+    recrop: bool = False
     temperature: float = 0.2
 
 
@@ -132,7 +133,8 @@ class Pretraining(nn.Module):
 
     def _reconstruct(self, kins: Sequence[tuple[Kin, Batch]], step: int) -> dict[str, Term]:
         names, several = [], []
-        for kin, batch in kins:
+        for kin, whole in kins:
+            batch = self._recropped(kin, whole) if self.training and self.config.recrop else whole
             for part, seeds in self.parts(self._with_less(batch, kin), kin.seeds, step):
                 names.append(kin.sensor.name)
                 several.append((part, self.mask(part, seeds)))
@@ -154,7 +156,7 @@ class Pretraining(nn.Module):
             sensor = kin.sensor
             teacher = self.teachers.get((sensor.name, sensor.band_names))
             if teacher is not None and self.config.weights.describe:
-                wanted = teacher(_stacked(kin.samples)).to(pooled[0])
+                wanted = teacher(kin.samples).to(pooled[0])
                 told = [self.tell[_name(teacher)](z.float()) for z in pooled]
                 error = sum(mse_loss(t, wanted, reduction="none").mean(dim=1) for t in told) / len(told)
                 weight = self.config.sensors.get(sensor.name, 1.0)
@@ -187,6 +189,10 @@ class Pretraining(nn.Module):
             found.setdefault((whose, number), []).append((items, encoder.pool(last)))
         for kin, _ in kins:
             yield kin, _in_order(found[id(kin), 1]), _in_order(found[id(kin), 2])
+
+    def _recropped(self, kin: Kin, whole: Batch) -> Batch:
+        """A random view of each crop to be rebuilt."""
+        return cut_view(whole, [s.window for s in kin.samples], kin.seeds, self.config.views, number=0)
 
     def _view(self, kin: Kin, whole: Batch, number: int) -> Batch:
         """One view of each crop, normalised."""
@@ -249,10 +255,6 @@ def _in_order(parts: Sequence[tuple[tuple[int, ...], Float[Tensor, "_ d"]]]) -> 
     """Vectors of groups of items, in the order of the items."""
     at = torch.tensor([i for items, _ in parts for i in items], device=parts[0][1].device)
     return torch.cat([x for _, x in parts])[at.argsort()]
-
-
-def _stacked(samples: Sequence[Sample]) -> Float[Tensor, "b c h w"]:
-    return torch.stack([torch.from_numpy(s.pixels) for s in samples])
 
 
 def _name(teacher: Whitened) -> str:

@@ -31,6 +31,7 @@ class ViewConfig:
 
     Args:
         share: least and largest share of a crop's area that a view shows.
+        whole: probability that view 0, which is rebuilt and not compared, shows the whole crop, pixel for pixel.
         tokens: patches along each side of a view.
         jitter: standard deviation of a gain and an offset per item, and half of it per band, in standard deviations.
         air: probability that an optical view is seen through simulated air: reflectance of the path falls with
@@ -41,6 +42,7 @@ class ViewConfig:
     """
 
     share: tuple[float, float] = (0.4, 1.0)
+    whole: float = 0.5
     tokens: int = 4
     jitter: float = 0.05
     air: float = 0.7
@@ -66,7 +68,8 @@ def cut_view(
     maps, middles, scales = [], [], []
     for seed in seeds:
         rng = np.random.default_rng((seed, number, _VIEW))
-        side = float(np.sqrt(rng.uniform(*config.share))) * min(h, w)
+        share = rng.uniform(*config.share)
+        side = float(np.sqrt(1.0 if number == 0 and rng.random() < config.whole else share)) * min(h, w)
         row, col = rng.uniform(0, h - side) + side / 2, rng.uniform(0, w - side) + side / 2
         turn = _turn(int(rng.integers(8)))
         across = np.array([[side / w, 0.0], [0.0, side / h]]) @ turn
