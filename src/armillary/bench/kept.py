@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 
 from armillary.bench.labels import Labelled
 from armillary.earth.window import Window
@@ -24,7 +24,7 @@ class Kept:
         labelled: the set.
         shelf: where arrays that are computed from it are kept.
         key: fingerprint of its files.
-        pixels: in the sensor's unit, mapped from disk.
+        pixels: in the sensor's unit, mapped from disk; in bytes where that loses nothing.
         affine: of each item, row-major.
         epsg: of each item, 0 where unknown.
         days: since 1970-01-01, nan where unknown.
@@ -33,7 +33,7 @@ class Kept:
     labelled: Labelled
     shelf: Shelf
     key: str
-    pixels: Float[np.ndarray, "n c h w"]
+    pixels: Num[np.ndarray, "n c h w"]
     affine: Float[np.ndarray, "n 6"]
     epsg: Int[np.ndarray, " n"]
     days: Float[np.ndarray, " n"]
@@ -45,9 +45,11 @@ class Kept:
         Raises:
             BadInput: a CRS of the set has no EPSG code, or its items differ in size.
         """
-        key = fingerprint(*labelled.hrefs)
+        key = fingerprint(*dict.fromkeys(labelled.hrefs), labelled.parts)
         causes = (key, labelled.sensor.name, labelled.sensor.band_names)
-        pixels = shelf.get(lambda: _stack([s.pixels for s in labelled.samples()], labelled.name), "pixels", *causes)
+        pixels = shelf.get(
+            lambda: _stack([_narrow(s.pixels) for s in labelled.samples()], labelled.name), "pixels", *causes
+        )
         facts = shelf.get(lambda: np.array([_facts(s) for s in labelled.samples()]), "facts", *causes)
         return cls(labelled, shelf, key, pixels, facts[:, :6], facts[:, 6].astype(np.int64), facts[:, 7])
 
@@ -61,7 +63,7 @@ class Kept:
             window = Window.of(self.pixels.shape[2:], tuple(self.affine[i].tolist()), crs)
             days = float(self.days[i])
             time = None if np.isnan(days) else _EPOCH + timedelta(days=days)
-            yield Sample(np.array(self.pixels[i]), self.labelled.sensor, window, time)
+            yield Sample(np.array(self.pixels[i], dtype=np.float32), self.labelled.sensor, window, time)
 
     def lonlat(self) -> Float[np.ndarray, "n 2"]:
         """Centre of each item in degrees, nan where unknown."""
@@ -79,7 +81,14 @@ class Kept:
         )
 
 
-def _stack(pixels: Sequence[Float[np.ndarray, "c h w"]], name: str) -> Float[np.ndarray, "n c h w"]:
+def _narrow(pixels: Float[np.ndarray, "c h w"]) -> Num[np.ndarray, "c h w"]:
+    """Whole numbers of 0 to 255 in one byte each, all others as they are."""
+    with np.errstate(invalid="ignore"):
+        small = pixels.astype(np.uint8)
+    return small if np.array_equal(small, pixels) else pixels
+
+
+def _stack(pixels: Sequence[Num[np.ndarray, "c h w"]], name: str) -> Num[np.ndarray, "n c h w"]:
     sizes = {p.shape for p in pixels}
     if len(sizes) != 1:
         raise BadInput(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Int, Num
 
 from armillary.earth.card import find_sensor
 from armillary.earth.fleet import sensors
@@ -19,6 +19,12 @@ from armillary.errors import SceneNotFound
 from armillary.sample.array import from_array
 from armillary.sample.sample import Sample
 from armillary.scene.open import open
+
+MASK_MIDDLE = 127.5
+"""Masks are kept as grey levels; above this is flooded."""
+
+Part = tuple[slice, slice]
+"""Rows and columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +38,7 @@ class Labelled:
         y: class numbers (integers) or values.
         classes: names of the classes; empty for values.
         groups: number of each item's group; None where every item stands alone.
+        parts: rows and columns of each item in its file; empty: the whole file.
         note: what a reader of a score must know.
     """
 
@@ -41,6 +48,7 @@ class Labelled:
     y: Num[np.ndarray, " n"]
     classes: tuple[str, ...] = ()
     groups: Int[np.ndarray, " n"] | None = None
+    parts: tuple[Part, ...] = ()
     note: str = ""
 
     def __len__(self) -> int:
@@ -48,7 +56,7 @@ class Labelled:
 
     def sample(self, item: int) -> Sample:
         """One item, read from its file."""
-        sample = from_array(open(self.hrefs[item], self.sensor))
+        sample = from_array(open(self.hrefs[item], self.sensor, self.parts[item] if self.parts else None))
         at = sample.sensor.index(self.sensor.band_names)
         return Sample(np.ascontiguousarray(sample.pixels[list(at)]), self.sensor, sample.window, sample.time)
 
@@ -85,25 +93,46 @@ def s2_l2a_weak(root: Path, clusters: Path | None = None) -> Labelled:
     )
 
 
+OMBRIA_VIEWS = ("s1_pre", "s1_post", "s2_pre", "s2_post")
+
+
 def ombria(root: Path, view: str) -> Labelled:
-    """694 places of OMBRIA in one of its four views (s1_pre, s1_post, s2_pre, s2_post), with their flooded share."""
+    """694 places of OMBRIA (Drakonakis et al. 2022) in one of their `OMBRIA_VIEWS`, with their flooded share.
+
+    Items are in one order whatever the view, so that views can be joined. Groups are coarse groups of places: the
+    published split puts neighbouring patches of one event on both sides.
+    """
     folder = root / "ombria"
     rows = _rows(folder / "groups.csv")
-    homes = [folder / r["published_split"] for r in rows]
+    stems = [folder / r["published_split"] / r["site"] for r in rows]
     sensor = find_sensor("ombria-s1" if view.startswith("s1") else "ombria-s2")
-    mask = find_sensor("ombria-s1")
-    share = [
-        float((from_array(open(home / f"{r['site']}_mask.webp", mask)).pixels > 127).mean())
-        for home, r in zip(homes, rows, strict=True)
-    ]
-    hrefs = tuple(home / f"{r['site']}_{view}.webp" for home, r in zip(homes, rows, strict=True))
+    masks = (open(stem.with_name(f"{stem.name}_mask.webp"), "ombria-s1") for stem in stems)
+    share = np.array([float((mask.values > MASK_MIDDLE).mean()) for mask in masks])
     groups = np.unique([r["group"] for r in rows], return_inverse=True)[1]
-    return Labelled(f"ombria {view}", sensor, hrefs, np.array(share), groups=groups, note="flooded share of the place")
+    hrefs = tuple(stem.with_name(f"{stem.name}_{view}.webp") for stem in stems)
+    return Labelled(f"ombria_{view}", sensor, hrefs, share, groups=groups, note="flooded share of each place")
 
 
-def lonlat(samples: Sequence[Sample]) -> Float[np.ndarray, "n 2"]:
-    """Centre of each sample in degrees, nan where unknown."""
-    return np.array([s.window.center if s.window.crs is not None else (np.nan, np.nan) for s in samples])
+def sen1floods11(root: Path, side_px: int = 128) -> Labelled:
+    """Tiles of the hand-labelled Sentinel-1 chips of Sen1Floods11, with their share of water; groups are countries.
+
+    A tile counts when at least half of it is labelled.
+    """
+    folder = root / "sen1floods11"
+    hrefs, parts, share = [], [], []
+    for path in _found(folder / "Label", "*_LabelHand.tif"):
+        label = open(path, "dem").values[0]  # one plane of numbers: -1 unknown, 0 dry, 1 water
+        for row in range(0, label.shape[0] - side_px + 1, side_px):
+            for col in range(0, label.shape[1] - side_px + 1, side_px):
+                part = (slice(row, row + side_px), slice(col, col + side_px))
+                known = label[part][label[part] >= 0]
+                if known.size >= side_px**2 / 2:
+                    hrefs.append(folder / "S1" / path.name.replace("LabelHand", "S1Hand"))
+                    parts.append(part)
+                    share.append(float(known.mean()))
+    groups = np.unique([p.name.split("_")[0] for p in hrefs], return_inverse=True)[1]
+    y = np.array(share)
+    return Labelled("sen1floods11", sensors["s1-grd"], tuple(hrefs), y, (), groups, tuple(parts), "share of water")
 
 
 def _clusters(table: Path, names: Sequence[str]) -> Int[np.ndarray, " n"]:

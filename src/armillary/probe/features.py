@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class View:
             raise BadInput(f"knows={self.knows} holds {', '.join(sorted(odd))}; give any of place, time, area")
 
 
+@runtime_checkable
 class Model(Protocol):
     """What has a card and turns a Batch into Tokens, as every encoder of the zoo."""
 

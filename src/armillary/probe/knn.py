@@ -37,6 +37,14 @@ def vote(
     return chosen
 
 
+def average(
+    queries: Float[np.ndarray, "q d"], known: Float[np.ndarray, "m d"], y: Float[np.ndarray, " m"], k: int
+) -> Float[np.ndarray, " q"]:
+    """The mean value of the k nearest."""
+    mean: Float[np.ndarray, " q"] = y[nearest(queries, known, k)[0]].mean(axis=1)
+    return mean
+
+
 def standardised(
     queries: Float[np.ndarray, "q d"], known: Float[np.ndarray, "m d"]
 ) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, "m d"]]:

@@ -3,7 +3,7 @@
 A *draw* is one split; its randomness is an argument. Items are numbers into a labelled set.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,8 +150,3 @@ def _splits(fold: Int[np.ndarray, " n"], count: int) -> tuple[Split, ...]:
 def _enough(have: int, folds: int) -> None:
     if not 2 <= folds <= have:
         raise OutOfRange(f"{folds} folds of {have} were asked for; there are at least 2, and not more than there are")
-
-
-def pick(items: Sequence[int] | Int[np.ndarray, " m"], split: Split) -> Split:
-    """The part of a split that lies among these items."""
-    return Split(np.intersect1d(split.train, items), np.intersect1d(split.test, items))
