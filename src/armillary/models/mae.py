@@ -201,14 +201,16 @@ class MaskedAutoencoder(nn.Module):
         super().__init__()
         self.encoder = encoder
         own = encoder.config
-        self.decoder = Decoder(
-            config,
-            own.width,
-            grid_side=own.grid_side,
-            shared_generator=own.shared_generator,
-            degrees_in_float32=own.quirks.degrees_in_float32,
-            unknown_spoils_batch=own.quirks.unknown_spoils_batch,
-        )
+        with torch.device("meta"):  # values come from `seed`, not from the global generator
+            decoder = Decoder(
+                config,
+                own.width,
+                grid_side=own.grid_side,
+                shared_generator=own.shared_generator,
+                degrees_in_float32=own.quirks.degrees_in_float32,
+                unknown_spoils_batch=own.quirks.unknown_spoils_batch,
+            )
+        self.decoder = decoder.to_empty(device="cpu")
         with torch.no_grad():
             rng = torch.Generator().manual_seed(seed)
             initialise(self.decoder, rng)
