@@ -131,7 +131,7 @@ class CloudFacts:
 CLOUD_FACTS = CloudFacts()
 
 SMALL = CopernicusFMRecipe(
-    steps=3600,
+    steps=2600,
     batch_size=64,
     optim=OptimConfig(lr=1e-3, warmup_steps=100, weight_decay=0.05),
     ema_decay=0.998,
@@ -144,6 +144,7 @@ SMALL = CopernicusFMRecipe(
         targets=Targets(scale="values"),
         bands_at_least=0.5,
         facts_dropped=0.7,
+        band_subsets=1,
         recrop=True,
     ),
     augment=None,
