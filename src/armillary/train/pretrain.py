@@ -102,12 +102,11 @@ class Pretraining(nn.Module):
         self.config = config
         width = mae.encoder.config.width
         self.teachers = {(t.sensor.name, t.sensor.band_names): t for t in teachers}
-        self.tell = nn.ModuleDict({_name(t): nn.Linear(width, t.width) for t in teachers})
-        self.project = (
-            nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, PROJECTED))
-            if config.weights.contrast
-            else None
-        )
+        with torch.device("meta"):  # values come from `seed`, not from the global generator
+            tell = nn.ModuleDict({_name(t): nn.Linear(width, t.width) for t in teachers})
+            project = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, PROJECTED))
+        self.tell = tell.to_empty(device="cpu")
+        self.project = project.to_empty(device="cpu") if config.weights.contrast else None
         self.together = (
             Together(mae, config.mask_ratio, config.targets, config.facts_dropped) if config.weights.together else None
         )
