@@ -1,6 +1,9 @@
 """Comparisons of features as Markdown tables, rows of a CSV, and bars."""
 
-from collections.abc import Iterator, Sequence
+import csv
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +27,15 @@ def score_table(found: Sequence[Outcome]) -> Iterator[str]:
 
 
 def difference_table(found: Sequence[Outcome], question: Question) -> Iterator[str]:
-    """Markdown rows: the encoder less each other kind, under the linear probe."""
+    """Markdown rows: the first kind less each other, under the linear probe."""
     linear = [o for o in found if o.probe == PROBES[0]]
     ours = {o.protocol: o for o in linear if o.features == linear[0].features}
     what = "share of right answers" if question.of_classes else "absolute error saved"
-    yield "| encoder less | " + " | ".join(f"{p}: over draws | {p}: over items ({what})" for p in ours) + " |"
+    yield (
+        f"| {linear[0].features} less | "
+        + " | ".join(f"{p}: over draws | {p}: over items ({what})" for p in ours)
+        + " |"
+    )
     yield "|---|" + "---|" * 2 * len(ours)
     for name in list(dict.fromkeys(o.features for o in linear))[1:]:
         cells = [difference(ours[o.protocol], o, question) for o in linear if o.features == name]
@@ -83,6 +90,23 @@ def rows_of(found: Sequence[Outcome], question: Question) -> Iterator[dict[str, 
             "measure": "accuracy" if question.of_classes else "R2",
             "score": f"{o.score.mean():.4f}",
             "score_std": f"{o.score.std(ddof=1):.4f}" if len(o.score) > 1 else "",
-            **{f"encoder_less_this_draws_{k}": f"{getattr(draws, k):.4f}" for k in ("mean", "low", "high")},
-            **{f"encoder_less_this_items_{k}": f"{getattr(gap.over_items, k):.4f}" for k in ("mean", "low", "high")},
+            **{f"first_less_this_draws_{k}": f"{getattr(draws, k):.4f}" for k in ("mean", "low", "high")},
+            **{f"first_less_this_items_{k}": f"{getattr(gap.over_items, k):.4f}" for k in ("mean", "low", "high")},
         }
+
+
+def write(path: Path, text: str) -> None:
+    """Completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """The same as a CSV."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write(path, table.getvalue())

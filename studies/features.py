@@ -9,9 +9,6 @@ encoder: random weights of five seeds, features without learning, and coordinate
 """
 
 import argparse
-import csv
-import io
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +21,7 @@ from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.zoo import load_model
 from armillary.probe.features import Shelf, View
 from baselines import CACHE, coordinates, harmonics, untrained
-from comparison import difference_table, picture, rows_of, score_table
+from comparison import difference_table, picture, rows_of, score_table, write, write_rows
 from outcomes import outcomes, tables_of
 from real_labels import ABSENT, Question, questions
 
@@ -109,7 +106,7 @@ def main() -> None:
         found = outcomes(question, features_of(question, model, strangers, shelf), shelf)
         drawn = given.page.with_name(f"{given.page.stem}-{question.name}.png")
         picture(found, question, drawn)
-        sections += [f"## {question.name}", "", f"{len(question.y)} items; {question.note}.", ""]
+        sections += [f"## {question.name}", "", f"{len(question.y)} items; {question.note}; {question.floor}.", ""]
         sections += [
             *score_table(found),
             "",
@@ -122,12 +119,8 @@ def main() -> None:
         print(question.name, "done", flush=True)
     page = HEAD.format(model=given.model, weights=weights and Path(weights).name, draws=given.draws, seeds=given.seeds)
     absent = [f"- **{name}**: {why}." for name, why in ABSENT.items()]
-    _write(given.page, "\n".join([page, *sections, "## Not asked, and why", "", *absent, ""]))
-    table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    _write(given.page.with_suffix(".csv"), table.getvalue())
+    write(given.page, "\n".join([page, *sections, "## Not asked, and why", "", *absent, ""]))
+    write_rows(given.page.with_suffix(".csv"), rows)
 
 
 def _arguments() -> argparse.Namespace:
@@ -141,12 +134,6 @@ def _arguments() -> argparse.Namespace:
     said.add_argument("--seeds", type=int, default=5)
     said.add_argument("--only", default="", help="names of questions, with commas; all when empty")
     return said.parse_args()
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
 
 
 if __name__ == "__main__":

@@ -96,14 +96,19 @@ def s2_l2a_weak(root: Path, clusters: Path | None = None) -> Labelled:
 OMBRIA_VIEWS = ("s1_pre", "s1_post", "s2_pre", "s2_post")
 
 
-def ombria(root: Path, view: str) -> Labelled:
+def ombria(root: Path, view: str, sites: Sequence[str] | None = None) -> Labelled:
     """694 places of OMBRIA (Drakonakis et al. 2022) in one of their `OMBRIA_VIEWS`, with their flooded share.
 
     Items are in one order whatever the view, so that views can be joined. Groups are coarse groups of places: the
     published split puts neighbouring patches of one event on both sides.
+
+    Args:
+        root: folder that holds the sets.
+        view: which of the four.
+        sites: only these; None = all.
     """
     folder = root / "ombria"
-    rows = _rows(folder / "groups.csv")
+    rows = [r for r in _rows(folder / "groups.csv") if sites is None or r["site"] in sites]
     stems = [folder / r["published_split"] / r["site"] for r in rows]
     sensor = find_sensor("ombria-s1" if view.startswith("s1") else "ombria-s2")
     masks = (open(stem.with_name(f"{stem.name}_mask.webp"), "ombria-s1") for stem in stems)
