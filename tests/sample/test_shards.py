@@ -279,6 +279,23 @@ def test_a_tensor_of_other_bands_is_named(tmp_path):
         source.draw(0, np.random.default_rng(0))
 
 
+def test_a_tensor_of_other_axes_is_named(tmp_path):
+    grid = made.grid()
+    grid["tensors"]["dem"] = grid["tensors"]["dem"][0].clone()
+    source = CopernicusShards([made.shard(tmp_path / "a.tar", grid)])
+    with pytest.raises(SceneUnreadable, match=r"dem\.pth in the shard .* has 1 axes, dem has 2"):
+        source.draw(0, np.random.default_rng(0))
+
+
+def test_only_what_was_drawn_is_read(one, monkeypatch):
+    one.draw(0, np.random.default_rng(0))  # the kinds of tensors are known from here on
+    counts, plain = [], np.fromfile
+    monkeypatch.setattr(np, "fromfile", lambda *a, **k: counts.append(a[2]) or plain(*a, **k))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a tensor was loaded whole"))
+    drawn = one.draw(0, np.random.default_rng(1))
+    assert sum(counts) == sum(s.pixels.size for s in drawn.values())
+
+
 def test_labels_that_name_more_dates_than_the_tensor_has_are_named(tmp_path):
     grid = made.grid()
     grid["tensors"]["s3_olci"] = grid["tensors"]["s3_olci"][:1].clone()

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+from affine import Affine
 from tests.scene.synthetic.rasters import RGB, counts, write
 
 from armillary.earth.cells import Cell
@@ -61,3 +62,10 @@ def test_another_scene_is_another_harvest(tmp_path):
     assert FolderHarvest(tmp_path).checksum() == before
     write(tmp_path / "S2A_MSIL1C_20220706T085611_N0400_T32TQT.tif", counts(13), NAMES)
     assert FolderHarvest(tmp_path).checksum() != before
+
+
+def test_a_thumbnail_is_left_out(tmp_path):
+    coarse = Affine(90, 0, 600000, 0, -90, 5300000)
+    write(tmp_path / "dem.tif", np.full((1, 20, 16), 300.0, np.float32), ("DEM",), transform=coarse)
+    (left,) = FolderHarvest(tmp_path).left_out
+    assert left.why.startswith("its pixels are 90 m, dem has 30 m")

@@ -29,6 +29,9 @@ Layout = Literal["tree", "shards"]
 Kind = Literal["scenes", "tree", "shards"]
 Progressed = Iterator[tuple[str, int, int]]
 
+LINES = 20
+"""How many lines tell the progress where there is no terminal."""
+
 STAGING = ".tree"
 """Where scenes become GeoTIFFs on their way to shards."""
 
@@ -173,7 +176,7 @@ def _watch(steps: Iterable[tuple[str, int, int]], *, quiet: bool) -> None:
     """Run to the end, with a bar on a terminal and plain lines otherwise."""
     if quiet or not sys.stderr.isatty():
         for what, done, total in steps:
-            if not quiet:
+            if not quiet and (done == total or done % max(1, total // LINES) == 0):
                 print(f"{what} {done}/{total}", file=sys.stderr)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

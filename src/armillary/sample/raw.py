@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
-from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
 from armillary.errors import SceneUnreadable
 from armillary.sample.normal import convert
@@ -74,9 +73,4 @@ def sample_of(
     """Stored numbers of one shot as a sample."""
     local = series.spot if LAYERS[key].local else None
     values = values_of(key, counts_of(key, stored, origin), local, shot.day)
-    return Sample(values, sensor_of(key), window, time_of(key, shot.day))
-
-
-def sensor_of(key: str) -> Sensor:
-    """The sensor of a layer, with all its bands."""
-    return LAYERS[key].fleet
+    return Sample(values, LAYERS[key].fleet, window, time_of(key, shot.day))

@@ -106,8 +106,9 @@ class CopernicusShards:
         entry = entries[entries["layer"] == KEYS.index(key)][0]
         assert not isinstance(shot.at, str)  # noqa: S101 - shards have positions, trees have paths
         stored = read(self.catalogue, entry, shot.at)
-        if stored.ndim < 2:
-            raise SceneUnreadable(f"{self._name(entry)} has too few axes for {key}; write the shard again")
+        axes = stored.ndim + len(shot.at)
+        if axes != LAYERS[key].axes:
+            raise SceneUnreadable(f"{self._name(entry)} has {axes} axes, {key} has {LAYERS[key].axes}; write it again")
         window = window_of(key, series.spot, (stored.shape[-2], stored.shape[-1]))
         return sample_of(key, stored, window, series=series, shot=shot, origin=lambda: self._name(entry))
 

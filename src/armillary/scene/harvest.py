@@ -31,6 +31,9 @@ from armillary.scene.scene import Scene
 SENSORS = tuple(layer.sensor for layer in LAYERS.values())
 """Sensors that a data set is built of."""
 
+COARSEST = 2.0
+"""A scene whose pixels are more than so many times those of its sensor is a thumbnail, not a scene."""
+
 
 @runtime_checkable
 class Harvest(Protocol):
@@ -129,6 +132,11 @@ def _opened(path: Path) -> Scene | str:
         return "it has no time; its name, its tags or a JSON beside it may say one"
     if scene.sensor.name not in SENSORS:
         return f"it is of {scene.sensor.name}; the data set holds {', '.join(SENSORS)}"
+    pixel_m, finest_m = scene.window.gsd_m, max(scene.sensor.gsd_m, min(scene.sensor.band_gsd_m))
+    if not pixel_m <= COARSEST * finest_m:
+        return (
+            f"its pixels are {pixel_m:.0f} m, {scene.sensor.name} has {finest_m:.0f} m; give the scene in full detail"
+        )
     return scene
 
 

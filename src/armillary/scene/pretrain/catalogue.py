@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +22,7 @@ from jaxtyping import Int
 from armillary.errors import BadInput, SceneNotFound, SceneUnreadable
 from armillary.scene.pretrain.contents import Contents, labels_of, series_of
 from armillary.scene.pretrain.members import Member, members, name_at, peek
-from armillary.scene.pretrain.names import LAYERS, Label, Spot
+from armillary.scene.pretrain.names import LAYERS, Label
 
 KEYS = tuple(LAYERS)
 
@@ -188,10 +187,3 @@ def _crc(file: BinaryIO, member: Member) -> int:
 def _read_labels(file: BinaryIO, offset: int, size: int, origin: str) -> Mapping[str, tuple[tuple[Label, ...], ...]]:
     file.seek(offset)
     return labels_of(file.read(size), origin)
-
-
-def spots(catalogue: Catalogue) -> Iterator[Spot]:
-    """The cells, in order, from their labels."""
-    for first, _ in pairwise(catalogue.starts):
-        entry = catalogue.entries[first]
-        yield catalogue._labels(entry)[KEYS[entry["layer"]]][0][0].spot
