@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import webdataset
 from tests.sample.synthetic import pretrain, tree
 
 from armillary.sample.convert import nominal, write_shards, write_tree
@@ -81,6 +83,18 @@ def test_a_raw_tree_becomes_a_shard_of_the_published_shapes(tmp_path):
     assert tensors["s2_toa"].dtype == torch.int16
     assert {t.dtype for k, t in tensors.items() if k != "s2_toa"} == {torch.float32}
     assert [len(s.shots) for s in source.contents(0).layers["s1_grd"]] == [2, 2]
+
+
+def test_webdataset_reads_what_is_written(tmp_path):
+    tree.tree(tmp_path / "tree", days=tree.DAYS[:1], months=1)
+    all_of(write_shards(CopernicusTree(tmp_path / "tree"), tmp_path / "shards"))
+    (grid,) = webdataset.WebDataset(str(tmp_path / "shards/example-000000.tar"), shardshuffle=False)
+    assert grid["__key__"] == "0906994"
+    assert {k for k in grid if not k.startswith("__")} == {"json", *(f"{k}.pth" for k in tree.FOLDERS)}
+    labels = json.loads(grid["json"])
+    assert labels["dem"] == [[tree.CELL]]
+    assert labels["s3_olci"] == [[f"{tree.CELL}/20201002"]] * 8
+    assert labels["s1_grd"][0] == [[f"{tree.CELL}/{min(tree.LOCALS)}/20201002"]] * 4
 
 
 def test_a_cell_without_some_sensor_inherits_nothing(tmp_path):

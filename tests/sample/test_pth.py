@@ -1,3 +1,5 @@
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,21 @@ def test_an_unusual_tensor_gives_the_same_numbers(tmp_path, name):
     found, entry = catalogue_of(tmp_path / "a.tar", tensor, **how)
     assert np.array_equal(read(found, entry, (0, 2)), tensor[0, 2].detach().numpy())
     assert shape_of(found, entry) == tuple(tensor.shape)
+
+
+def test_a_compressed_member_gives_the_same_numbers(tmp_path):
+    content, packed = made.members(made.grid()), io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(made.saved(TENSOR))) as plain,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for entry in plain.infolist():
+            archive.writestr(entry.filename, plain.read(entry), zipfile.ZIP_DEFLATED)
+    content["0772176.s2_toa.pth"] = packed.getvalue()
+    found = scan([made.write(tmp_path / "a.tar", content)])
+    entry = found.entries[found.entries["layer"] == KEYS.index("s2_toa")][0]
+    assert entry["data"] == -1
+    assert np.array_equal(read(found, entry, (1, 2)), TENSOR[1, 2].numpy())
 
 
 def test_two_tensors_with_equal_descriptions_keep_their_own_numbers(tmp_path):

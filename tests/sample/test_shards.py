@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import webdataset
 from tests.sample.synthetic import pretrain as made
 
 from armillary.earth.fleet import sensors
@@ -125,6 +126,16 @@ def test_a_json_without_the_extra_level_gives_the_same(tmp_path):
         for n in (True, False)
     ]
     assert all(np.array_equal(two[0][k].pixels, two[1][k].pixels) and two[0][k].time == two[1][k].time for k in ALL)
+
+
+def test_a_shard_that_webdataset_wrote_is_read(tmp_path):
+    grid = made.grid()
+    sample = {"__key__": grid["key"], **{f"{k}.pth": t for k, t in grid["tensors"].items()}}
+    with webdataset.ShardWriter(str(tmp_path / "example-%06d.tar"), maxcount=100, verbose=0) as sink:
+        sink.write({**sample, "json": {k: made.wrapped(v) for k, v in grid["labels"].items()}})
+    theirs = CopernicusShards.of(tmp_path).draw(0, np.random.default_rng(1))
+    ours = CopernicusShards([made.shard(tmp_path / "own/a.tar", grid)]).draw(0, np.random.default_rng(1))
+    assert all(np.array_equal(theirs[k].pixels, ours[k].pixels) for k in ALL)
 
 
 def test_a_sensor_that_is_not_there_is_an_absent_key(tmp_path):
