@@ -128,7 +128,7 @@ def _eurosat(kept: Kept, draws: int) -> Question:
         {
             "all labels": tuple(splits.repeated(y, FOLDS, draws, 0)),
             "10-shot": tuple((splits.shots(y, SHOTS, np.random.default_rng((1, k))),) for k in range(draws)),
-            "by place": _blocked(blocks, y, draws),
+            "by place": _blocked(blocks, y, max(2, draws // 4)),
         },
         None,
         kept,
@@ -144,7 +144,7 @@ def _weak(kept: Kept, draws: int) -> Question:
         "s2_l2a_weak",
         y,
         {
-            "all labels": _blocked(groups, y, max(1, draws // 4)),
+            "all labels": _blocked(groups, y, max(2, draws // 10)),
             "10-shot": tuple(
                 (splits.shots(y, SHOTS, np.random.default_rng((1, k)), groups=groups),) for k in range(draws)
             ),
@@ -175,7 +175,7 @@ def _places(path: Path, draws: int) -> Question:
     table = np.array([[float(r["lon"]), float(r["lat"]), float(r[target])] for r in rows])
     table = table[np.isfinite(table).all(axis=1)]
     blocks = splits.blocks(table[:, :2], WIDE_BLOCK_DEG)
-    alike, few = np.zeros(len(table), dtype=np.int64), max(1, draws // 4)
+    alike, few = np.zeros(len(table), dtype=np.int64), max(2, draws // 4)
     return Question(
         path.stem,
         table[:, 2],

@@ -4,7 +4,7 @@ Fitted in closed form on crops of places to learn from: each band has sums of pr
 one. What a patch is told from is a `Clues`, the target every pixel of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -57,6 +57,7 @@ class LinearFill:
     patch_px: int
     penalty: float = PENALTY
     _sums: dict[str, _Sums] = field(default_factory=dict)
+    _solved: dict[str, Float[np.ndarray, "k p"]] = field(default_factory=dict)
 
     def add(self, x: Pixels, known: Known, measured: Known, bands: Sequence[str]) -> None:
         """Learn from the hidden patches of a crop that are wholly measured."""
@@ -72,9 +73,16 @@ class LinearFill:
             sums.clues += a.T @ a
             sums.both += a.T @ t
             sums.count += len(a)
+            self._solved.pop(name, None)
 
-    def __call__(self, x: Pixels, known: Known, bands: Sequence[str]) -> Pixels:
+    def __call__(self, x: Pixels, known: Known, bands: Sequence[str], weighted: Pixels | None = None) -> Pixels:
         """Every patch, as if it were hidden.
+
+        Args:
+            x: pixels.
+            known: which of them are seen.
+            bands: their names.
+            weighted: what `distance_weighted` makes of them, where it was asked already.
 
         Raises:
             OutOfRange: a band was never learned from.
@@ -82,22 +90,24 @@ class LinearFill:
         missing = [name for name in bands if name not in self._sums]
         if missing:
             raise OutOfRange(f"nothing was learned of {', '.join(missing)}; add crops that hold them first")
-        clues, base = self._clues(x, known)
-        weights = self._solved()
-        told = np.stack([a @ weights[name] for name, a in zip(bands, clues, strict=True)])
+        clues, base = self._clues(x, known, weighted)
+        told = np.stack([a @ self._weights(name) for name, a in zip(bands, clues, strict=True)])
         p = self.patch_px
         whole: np.ndarray = rearrange(told, "c r s (p q) -> c (r p) (s q)", p=p, q=p) + base
         return whole.astype(x.dtype)
 
-    def _solved(self) -> Mapping[str, Float[np.ndarray, "k p"]]:
-        found = {}
-        for name, sums in self._sums.items():
+    def _weights(self, name: str) -> Float[np.ndarray, "k p"]:
+        """Solved once, until more is learned."""
+        if name not in self._solved:
+            sums = self._sums[name]
             ridge = np.full(len(sums.clues), self.penalty * sums.count)
             ridge[0] = 1e-9 * sums.count  # the constant goes free
-            found[name] = np.linalg.solve(sums.clues + np.diag(ridge), sums.both)
-        return found
+            self._solved[name] = np.linalg.solve(sums.clues + np.diag(ridge), sums.both)
+        return self._solved[name]
 
-    def _clues(self, x: Pixels, known: Known) -> tuple[Float[np.ndarray, "c r s k"], Pixels]:
+    def _clues(
+        self, x: Pixels, known: Known, weighted: Pixels | None = None
+    ) -> tuple[Float[np.ndarray, "c r s k"], Pixels]:
         """Clues of each patch, and what they correct."""
         p = self.patch_px
         if not known.any():
@@ -123,8 +133,9 @@ class LinearFill:
         stacked = np.stack(columns, axis=-1)
         if self.clues == "edges":
             stacked = np.concatenate([stacked, _edges(off, p)], axis=-1)
-        base = distance_weighted(x, known) if self.clues == "edges" else np.broadcast_to(middle[:, None, None], x.shape)
-        return stacked.astype(np.float64), base
+        if self.clues == "edges":
+            return stacked.astype(np.float64), distance_weighted(x, known) if weighted is None else weighted
+        return stacked.astype(np.float64), np.broadcast_to(middle[:, None, None], x.shape)
 
 
 def _edges(off: Pixels, p: int) -> Float[np.ndarray, "c r s k"]:
