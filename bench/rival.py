@@ -21,8 +21,9 @@ from armillary.nn.block import Block
 from armillary.nn.fourier import expand
 from armillary.sample.batch import Batch
 from armillary.tokens.bandcode import BANDWIDTH_NM, WAVELENGTH_NM
-from armillary.tokens.hyper import HEADS, HIDDEN, KERNEL_SCALE, WEIGHT_TOKENS, KernelGenerator
-from armillary.tokens.where import AREA_KM2, DAYS, DEGREES, Fact
+from armillary.tokens.hyper import HEADS, HIDDEN, KERNEL_SCALE, WEIGHT_TOKENS, KernelGenerator, SynthesisGenerator
+from armillary.tokens.position import Position
+from armillary.tokens.where import AREA_KM2, DAYS, DEGREES, Fact, Where
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Rival:
 
     def __init__(self, model: CopernicusFM) -> None:
         self.model = model
-        self.layers = {id(g): _encoder_layer(g) for g in (model.spectral, model.named) if g is not None}
+        self.layers = {id(g): encoder_layer(g) for g in (model.spectral, model.named) if g is not None}
 
     def batch(
         self,
@@ -59,24 +60,33 @@ class Rival:
 
     def __call__(self, batch: Batch) -> Out:
         """One forward, from nothing."""
-        kernel, bias = self._kernel(batch)
-        maps = F.conv2d(batch.pixels.nan_to_num(), kernel, bias, stride=batch.patch_px, padding=1)
-        rows, columns = maps.shape[-2:]
-        here = self._where(batch)
-        x = maps.flatten(2).transpose(1, 2) + self._position(rows, columns) + here
-        position = self.model.position
-        cls = position.cls_token + position.table[:, :1] + here
-        x = torch.cat((cls.expand(len(x), -1, -1), x), dim=1)
+        x, (rows, columns) = self.enter(batch)
         for block in self.model.trunk.blocks:
             assert isinstance(block, Block)
-            x = _block(block, x)
+            x = run_block(block, x)
         d = x.shape[-1]
         pooled = F.layer_norm(x[:, 1:].mean(dim=1), (d,), eps=1e-6)
         return Out(pooled, x[:, 1:].transpose(1, 2).reshape(len(x), d, rows, columns))
 
-    def _kernel(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def enter(self, batch: Batch) -> tuple[Float[Tensor, "b n d"], tuple[int, int]]:
+        """Tokens as they enter the first block, and the rows and columns of their grid."""
+        kernel, bias = self._kernel(batch)
+        maps = F.conv2d(batch.pixels.nan_to_num(), kernel, bias, stride=batch.patch_px, padding=1)
+        rows, columns = maps.shape[-2:]
+        here = facts(self.model.where, batch)
+        position = self.model.position
+        x = maps.flatten(2).transpose(1, 2) + position_grid(position, rows, columns) + here
+        cls = position.cls_token + position.table[:, :1] + here
+        return torch.cat((cls.expand(len(x), -1, -1), x), dim=1), (rows, columns)
+
+    def mixed(self, batch: Batch) -> Float[Tensor, "c z"]:
+        """Codes of the bands after the first residual layer, which the decoder generates its kernels from."""
         generator, z = self._code(batch)
-        z = z + F.relu(generator.mix.w2(F.relu(generator.mix.w1(z))))
+        return z + F.relu(generator.mix.w2(F.relu(generator.mix.w1(z))))
+
+    def _kernel(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        generator, _ = self._code(batch)
+        z = self.mixed(batch)
         s = self.layers[id(generator)](torch.cat((generator.weight_tokens, z, generator.bias_token)))
         rows = generator.to_kernel(s[WEIGHT_TOKENS : WEIGHT_TOKENS + len(z)] + z)
         bias = generator.to_bias(s[-1])
@@ -94,29 +104,33 @@ class Rival:
             return model.spectral, codes[0] + codes[1]
         (band,) = batch.bands
         assert isinstance(band, Named)
-        assert model.sentence is not None and model.named is not None
+        assert model.sentence is not None
+        assert model.named is not None
         code: Tensor = model.sentence(sentence_vector(band.text)[None])
         return model.named, code
 
-    def _position(self, rows: int, columns: int) -> Tensor:
-        table, side = self.model.position.table[:, 1:], self.model.position.side
-        square = table.reshape(1, side, side, -1).permute(0, 3, 1, 2)
-        if (rows, columns) != (side, side):
-            square = F.interpolate(square, size=(rows, columns), mode="bicubic", antialias=True)
-        return square.flatten(2).transpose(1, 2)
 
-    def _where(self, batch: Batch) -> Tensor:
-        where, d = self.model.where, self.model.config.width
-        lonlat, area, days = batch.lonlat, batch.token_km2, batch.days
-        assert lonlat is not None
-        assert area is not None
-        assert days is not None
-        degrees = lonlat.float() + torch.tensor([180.0, 90.0])
-        place = expand(degrees, shortest=DEGREES[0], longest=DEGREES[1], width=d // 2).flatten(1)
-        size = expand(area.float(), shortest=AREA_KM2[0], longest=AREA_KM2[1], width=d)
-        time = expand(days.float(), shortest=DAYS[0], longest=DAYS[1], width=d)
-        facts = ((where.place, place, lonlat), (where.area, size, area), (where.time, time, days))
-        return sum((_fact(fact, code, raw) for fact, code, raw in facts), start=torch.zeros(1, 1, d))
+def position_grid(position: Position, rows: int, columns: int) -> Float[Tensor, "b n d"]:
+    """The position table, resized each time."""
+    side = position.side
+    square = position.table[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    if (rows, columns) != (side, side):
+        square = F.interpolate(square, size=(rows, columns), mode="bicubic", antialias=True)
+    return square.flatten(2).transpose(1, 2)
+
+
+def facts(where: Where, batch: Batch) -> Float[Tensor, "b n d"]:
+    """Place, area and time; one that is unknown of one item is unknown of all."""
+    d, lonlat, area, days = where.width, batch.lonlat, batch.token_km2, batch.days
+    assert lonlat is not None
+    assert area is not None
+    assert days is not None
+    degrees = lonlat.float() + torch.tensor([180.0, 90.0])
+    place = expand(degrees, shortest=DEGREES[0], longest=DEGREES[1], width=d // 2).flatten(1)
+    size = expand(area.float(), shortest=AREA_KM2[0], longest=AREA_KM2[1], width=d)
+    time = expand(days.float(), shortest=DAYS[0], longest=DAYS[1], width=d)
+    known = ((where.place, place, lonlat), (where.area, size, area), (where.time, time, days))
+    return sum((_fact(fact, code, raw) for fact, code, raw in known), start=torch.zeros(1, 1, d))
 
 
 def resize_by_256_pulses(kernel: Float[Tensor, "d c k k"], patch_px: int) -> Float[Tensor, "d c p p"]:
@@ -139,7 +153,8 @@ def _fact(fact: Fact, code: Tensor, raw: Tensor) -> Tensor:
     return out
 
 
-def _block(block: Block, x: Tensor) -> Tensor:
+def run_block(block: Block, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+    """One pre-norm block, as timm runs it."""
     attention, mlp = block.attention, block.mlp
     b, n, d = x.shape
     y = F.layer_norm(x, (d,), block.norm1.weight, block.norm1.bias, 1e-6)
@@ -153,7 +168,7 @@ def _block(block: Block, x: Tensor) -> Tensor:
     return out
 
 
-def _encoder_layer(generator: KernelGenerator) -> nn.TransformerEncoderLayer:
+def encoder_layer(generator: KernelGenerator | SynthesisGenerator) -> nn.TransformerEncoderLayer:
     """PyTorch's own layer, which upstream uses, with the values of our block."""
     theirs = nn.TransformerEncoderLayer(CODE_WIDTH, HEADS, HIDDEN, dropout=0.0, activation="gelu").eval()
     ours = generator.layer

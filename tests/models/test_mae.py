@@ -173,6 +173,18 @@ def test_one_unknown_place_spoils_both_halves_for_the_batch_only_with_the_quirk(
         assert mae.decoder.where.unknown_spoils_batch == spoils
 
 
+def test_upstreams_unused_bias_never_learns_and_the_default_has_none() -> None:
+    """Spec section 14: the layer is used nowhere; its token is, by the codes that attend to it."""
+    for quirk in (True, False):
+        mae = MaskedAutoencoder(random_model(PAPERS, seed=1).train(), replace(LINEAR, bias_token=quirk), seed=2)
+        mae(batch_of(1), mask_random(9, 0.7, [1])).pixels.square().sum().backward()
+        spectral = mae.decoder.spectral
+        assert (spectral.to_bias is not None) == quirk
+        if spectral.to_bias is not None and spectral.bias_token is not None:
+            assert spectral.to_bias.weight.grad is None
+            assert spectral.bias_token.grad is not None
+
+
 def test_the_decoder_learns_through_the_codes_of_the_encoder(mae: MaskedAutoencoder) -> None:
     mae(batch_of(1), mask_random(9, 0.7, [1])).pixels.square().sum().backward()
     frozen = {n for n, p in mae.named_parameters() if not p.requires_grad}

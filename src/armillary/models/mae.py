@@ -43,6 +43,7 @@ class DecoderConfig:
         fine_width: of the fine patches a token is split into before pixels are made; None: one linear kernel.
         pseudo_inverse: resize synthesis kernels by FlexiViT's rule for analysis kernels, as upstream does, which
             multiplies amplitudes by (base_px / patch_px)^2. False enlarges them as pictures are enlarged.
+        bias_token: the generators' unused bias, as upstream.
     """
 
     width: int = 512
@@ -52,6 +53,7 @@ class DecoderConfig:
     hidden: int = 2048
     fine_width: int | None = None
     pseudo_inverse: bool = False
+    bias_token: bool = False
 
 
 NANO_DECODER = DecoderConfig(width=128, depth=2, heads=4, base_px=4, hidden=512, fine_width=32)
@@ -90,8 +92,8 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(w, eps=BLOCK_EPS)
         self.unstem = Unstem(w, config.fine_width) if config.fine_width else None
         sizes = (CODE_WIDTH, config.fine_width or w, config.base_px, config.hidden)
-        self.spectral = SynthesisGenerator(*sizes)
-        self.named = None if shared_generator else SynthesisGenerator(*sizes)
+        self.spectral = SynthesisGenerator(*sizes, bias_token=config.bias_token)
+        self.named = None if shared_generator else SynthesisGenerator(*sizes, bias_token=config.bias_token)
 
     def forward(
         self,
@@ -170,7 +172,8 @@ class Decoder(nn.Module):
             whole: Tensor = x @ rearrange(kernel, "d c i j -> d (c i j)")
             return whole
         pieces = self.unstem(x) @ rearrange(kernel, "f c i j -> f (c i j)").to(x.dtype)
-        return rearrange(pieces, "b n (p q) (c i j) -> b n (c p i q j)", p=FINE, q=FINE, i=size, j=size)
+        laid: Tensor = rearrange(pieces, "b n (p q) (c i j) -> b n (c p i q j)", p=FINE, q=FINE, i=size, j=size)
+        return laid
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Sizes of Copernicus-FM, and the known mistakes of the published code as switches."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from armillary.tokens.hyper import HIDDEN
 
@@ -73,6 +73,22 @@ class CopernicusFMConfig:
     quirks: Quirks = COMPATIBLE
 
 
+def cleaned(config: CopernicusFMConfig) -> CopernicusFMConfig:
+    """The same size with every known mistake of upstream set right, for pretraining anew; no released file fits it."""
+    return replace(config, quirks=CORRECT, polarised=True, own_card=True, sentence_route=True)
+
+
+def as_pretrained(config: CopernicusFMConfig) -> CopernicusFMConfig:
+    """The same size as upstream's pretraining code runs it: one missing fact spoils a batch, and the last norm learns.
+
+    Named bands pass through the project's own projection, as the licence of upstream's vectors keeps them out.
+    """
+    quirks = replace(config.quirks, unknown_spoils_batch=True)
+    return replace(config, quirks=quirks, cls_affine=True, sentence_route=True)
+
+
+_BASE = CopernicusFMConfig(width=768, depth=12, heads=12, taps=(3, 5, 7, 11))
+
 SIZES: Mapping[str, CopernicusFMConfig] = {
     "copernicus-fm-nano": CopernicusFMConfig(
         width=256,
@@ -89,7 +105,8 @@ SIZES: Mapping[str, CopernicusFMConfig] = {
         quirks=CORRECT,
     ),
     "copernicus-fm-small": CopernicusFMConfig(width=384, depth=12, heads=6, taps=(3, 5, 7, 11)),
-    "copernicus-fm-base": CopernicusFMConfig(width=768, depth=12, heads=12, taps=(3, 5, 7, 11)),
+    "copernicus-fm-base": _BASE,
+    "copernicus-fm-base-clean": cleaned(_BASE),
     "copernicus-fm-large": CopernicusFMConfig(width=1024, depth=24, heads=16, taps=(7, 11, 15, 23)),
     "copernicus-fm-huge": CopernicusFMConfig(width=1280, depth=32, heads=16, taps=(7, 15, 23, 31), grid_side=16),
 }

@@ -3,7 +3,7 @@
 Defaults suit the nano size and the packaged sample on a laptop; `PAPER` is what the paper trained.
 """
 
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 
 import torch
@@ -16,18 +16,20 @@ from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM, random_model
 from armillary.models.mae import NANO_DECODER, DecoderConfig, MaskedAutoencoder
-from armillary.models.sizes import SIZES
+from armillary.models.sizes import SIZES, as_pretrained
 from armillary.models.whitened import Further, Whitened, fit
 from armillary.recipes.places import Places
 from armillary.sample.augment import Augment
 from armillary.sample.sample import Sample
 from armillary.sample.stream import Draw, Stream
+from armillary.sample.upstream import UpstreamCrops
 from armillary.train.checkpoint import load_last
 from armillary.train.config import TrainConfig
 from armillary.train.objective import Objective, Panel
 from armillary.train.optim import OptimConfig
 from armillary.train.panels import reconstruction_panels
 from armillary.train.pretrain import PretrainConfig, Pretraining
+from armillary.train.reconstruct import UPSTREAM_FLOOR, Targets
 from armillary.train.run import CHECKPOINTS, Job
 
 SIDE_TOKENS = 6
@@ -72,6 +74,8 @@ class CopernicusFMRecipe(TrainConfig):
         objective: what is learned.
         augment: random crops; None where the places give crops already.
         teachers: what is described, where the objective describes.
+        upstream: crops and facts as the released code makes them, in place of `augment`, around an encoder as it runs
+            it; None: none of its mistakes but those of the model.
     """
 
     steps: int = 150
@@ -85,6 +89,7 @@ class CopernicusFMRecipe(TrainConfig):
     objective: PretrainConfig = field(default_factory=PretrainConfig)
     augment: Augment | None = Augment(sizes_px=_sizes())
     teachers: TeacherConfig = TeacherConfig()
+    upstream: UpstreamCrops | None = None
 
 
 PAPER = CopernicusFMRecipe(
@@ -94,7 +99,7 @@ PAPER = CopernicusFMRecipe(
     ema_decay=None,
     held_out_every=1_000,
     checkpoint_every=1_000,
-    model="copernicus-fm-base",
+    model="copernicus-fm-base-clean",
     decoder=DecoderConfig(),
     objective=PretrainConfig(mask_ratio=0.7, bands_at_least=0.75, facts_dropped=0.7, per_sensor=True),
     augment=Augment(
@@ -110,6 +115,24 @@ PAPER = CopernicusFMRecipe(
 )
 """The paper's sizes, crops, masks and optimiser, without its mistakes: 100 epochs of 220,000 cells. Its batch size and
 warm-up are not known; 256 is the batch that its learning rate is stated for."""
+
+UPSTREAM = replace(
+    PAPER,
+    model="copernicus-fm-base",
+    decoder=DecoderConfig(pseudo_inverse=True, bias_token=True),
+    objective=PretrainConfig(
+        mask_ratio=0.7,
+        targets=Targets(scale="patch", floor=UPSTREAM_FLOOR, limit=None, interleaved=True),
+        bands_at_least=0.75,
+        facts_dropped=0.0,
+        whole_batch=True,
+        per_sensor=True,
+    ),
+    augment=None,
+    upstream=UpstreamCrops(),
+)
+"""The same with every mistake of the released code, as far as it is known (docs/pretraining.md): what it starts its
+generators from is not, its text vectors may not ship, and its distillation is `armillary.train.distill.as_upstream`."""
 
 
 def copernicus_fm(
@@ -132,7 +155,7 @@ def copernicus_fm(
         places.train,
         config.batch_size,
         seed=config.seed,
-        change=config.augment,
+        change=config.upstream or config.augment,
         places=places.train_places,
         workers=config.workers,
     )
@@ -145,7 +168,7 @@ def copernicus_fm(
             places.held_out,
             config.batch_size,
             seed=config.seed + HELD_OUT_SEED,
-            change=config.augment,
+            change=config.upstream or config.augment,
             places=places.held_out_places,
         ),
         config=config,
@@ -155,7 +178,8 @@ def copernicus_fm(
 
 
 def _objective(config: CopernicusFMRecipe, stream: Stream, further: Further | None, begin: Path | None) -> Pretraining:
-    encoder = random_model(SIZES[config.model], seed=config.seed).train()
+    size = SIZES[config.model]
+    encoder = random_model(as_pretrained(size) if config.upstream else size, seed=config.seed).train()
     teachers = _teachers(config.teachers, stream, further) if config.objective.weights.describe else ()
     mae = MaskedAutoencoder(encoder, config.decoder, seed=config.seed)
     objective = Pretraining(mae, config.objective, teachers, seed=config.seed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from armillary.recipes.copernicus_fm import PAPER, CopernicusFMRecipe, copernicus_fm
+from armillary.recipes.copernicus_fm import PAPER, UPSTREAM, CopernicusFMRecipe, copernicus_fm
 from armillary.recipes.places import Places
 from armillary.train.config import TrainConfig
 from armillary.train.run import Job
@@ -30,5 +30,6 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "copernicus-fm": Recipe("the nano size, for a laptop", CopernicusFMRecipe(), copernicus_fm),
         "copernicus-fm-paper": Recipe("the base size as in the paper, for many GPUs", PAPER, copernicus_fm),
+        "copernicus-fm-upstream": Recipe("the same with the released code's mistakes", UPSTREAM, copernicus_fm),
     }
 )

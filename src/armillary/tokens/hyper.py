@@ -58,17 +58,25 @@ class SynthesisGenerator(nn.Module):
         width: of a token of the decoder.
         base_px: side of the generated kernel.
         hidden: width of the hidden layer of the transformer layer.
+        bias_token: a token and a layer for a bias that is added nowhere, as upstream has them; codes attend to the
+            token, and the layer never learns.
     """
 
-    def __init__(self, code_width: int, width: int, base_px: int, hidden: int = HIDDEN) -> None:
+    def __init__(
+        self, code_width: int, width: int, base_px: int, hidden: int = HIDDEN, *, bias_token: bool = False
+    ) -> None:
         super().__init__()
         self.base_px = base_px
         self.weight_tokens = nn.Parameter(torch.empty(WEIGHT_TOKENS, code_width))
+        self.bias_token = nn.Parameter(torch.empty(1, code_width)) if bias_token else None
         self.layer = PostNormBlock(code_width, HEADS, hidden)
         self.to_kernel = nn.Linear(code_width, base_px * base_px * width)
+        self.to_bias = nn.Linear(code_width, width) if bias_token else None
 
     def forward(self, code: Float[Tensor, "c d"]) -> Float[Tensor, "width c k k"]:
         """Kernel [width c base_px base_px], before resizing and scaling."""
-        s = self.layer(torch.cat((self.weight_tokens, code))[None])[0]
-        rows = self.to_kernel(s[WEIGHT_TOKENS:] + code)
-        return rearrange(rows, "c (i j d) -> d c i j", i=self.base_px, j=self.base_px).contiguous()
+        bias = () if self.bias_token is None else (self.bias_token,)
+        s = self.layer(torch.cat((self.weight_tokens, code, *bias))[None])[0]
+        rows = self.to_kernel(s[WEIGHT_TOKENS : WEIGHT_TOKENS + len(code)] + code)
+        kernel: Tensor = rearrange(rows, "c (i j d) -> d c i j", i=self.base_px, j=self.base_px)
+        return kernel.contiguous()

@@ -157,7 +157,7 @@ class Pretraining(nn.Module):
             if teacher is not None and self.config.weights.describe:
                 wanted = teacher(kin.samples).to(pooled[0])
                 told = [self.tell[_name(teacher)](z.float()) for z in pooled]
-                error = sum(mse_loss(t, wanted, reduction="none").mean(dim=1) for t in told) / len(told)
+                error = torch.stack([mse_loss(t, wanted, reduction="none").mean(dim=1) for t in told]).mean(dim=0)
                 weight = self.config.sensors.get(sensor.name, 1.0)
                 described.append((error.sum(), torch.tensor(float(len(error))), weight))
         terms = {}

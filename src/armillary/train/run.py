@@ -29,7 +29,7 @@ from armillary.models.weights import save as save_weights
 from armillary.sample.stream import Draw, Stream
 from armillary.train import checkpoint
 from armillary.train.checkpoint import Checkpoint
-from armillary.train.config import TrainConfig, differences, to_plain, to_yaml
+from armillary.train.config import TrainConfig, differences, from_plain, to_plain, to_yaml
 from armillary.train.devices import Devices, open_devices
 from armillary.train.journal import Journal, read_journal
 from armillary.train.loop import Step, Training, train
@@ -155,7 +155,9 @@ def _prepare(folder: Path, job: Job, *, resume: bool) -> None:
         if (folder / CONFIG).exists():
             if not resume:
                 raise BadInput(f"{folder} holds a run; --resume goes on with it, or choose another -o")
-            other = differences(yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")) or {}, asked)
+            kept = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")) or {}
+            # a key that this version has new counts with its default
+            other = differences(to_plain(from_plain(type(job.config), kept, source=str(folder / CONFIG))), asked)
             was = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["data"]
             other = other or ("" if was == about["data"] else f"the data were {was}, now {about['data']}")
             if other:

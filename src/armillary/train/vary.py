@@ -37,7 +37,8 @@ def band_groups(
     """Which bands each item keeps: one of `groups` random, permuted subsets of this step, chosen by the item's seed.
 
     A subset holds from int(at_least * c) + 1 to c of the c bands, each number as likely as any other, as upstream does
-    with at_least = 0.75 (arXiv:2503.11849, released code). One band is always kept.
+    with at_least = 0.75 (arXiv:2503.11849, released code). One band is always kept;
+    where no number but c is possible, the bands stay in their order.
 
     Args:
         c: bands that there are.
@@ -48,7 +49,7 @@ def band_groups(
         whole_batch: one subset for all items, as upstream.
     """
     everything = tuple(range(c))
-    if at_least >= 1 or c == 1:
+    if int(at_least * c) + 1 >= c:
         return (Group(tuple(range(len(seeds))), everything),)
     rng = np.random.default_rng((step, c, _BANDS))
     sizes = rng.integers(int(at_least * c) + 1, c + 1, size=1 if whole_batch else groups)
