@@ -35,8 +35,9 @@ HEAD = """# What frozen features hold
 `python studies/features.py DATA WEIGHTS` wrote this page. Model: {model}; weights: {weights}. Nothing is fine-tuned.
 *linear*: logistic or ridge regression on standardised features, its penalty chosen by folds within the training items.
 *kNN*: five nearest neighbours by cosine of standardised features. Scores are accuracy for classes and R² for values,
-mean ± standard deviation over draws (up to {draws}). "random weights": the mean over {seeds} seeds (one where told). "encoder"
-sees pixels alone; "told" gives it place and area as well, where they are known. No set here says when it was taken.
+mean ± standard deviation over draws (up to {draws}). "random weights": the mean over {seeds} seeds (one where told).
+"encoder" sees pixels alone; "told" gives it place and area as well, where they are known. No set here says when it was
+taken.
 
 Differences are paired, with 95 % intervals, in bold where 0 lies outside. *Over draws*: Student's t; what another
 choice of training items would change. *Over items*: bootstrap of items (of whole groups where there are groups); what
