@@ -153,19 +153,21 @@ def test_a_configuration_file_begins_with_how_it_was_made(whole: Path) -> None:
     assert yaml.safe_load(text)["optim"]["betas"] == [0.9, 0.95]
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_two_processes_of_which_one_lacks_a_sensor_are_one(strategy: str, tmp_path: Path) -> None:
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+@pytest.mark.parametrize(
+    ("launcher", "words"), [(TORCHRUN, ()), (TORCHRUN, ("strategy=fsdp",)), ((), ("devices=2",))], ids=str
+)
+def test_two_processes_of_which_one_lacks_a_sensor_are_one(
+    launcher: tuple[str, ...], words: tuple[str, ...], tmp_path: Path
+) -> None:
     list(run(small_job(dropout=0.0, source=RARE), tmp_path / "one"))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(SCRIPT)]
-    done = subprocess.run(
-        [*command, str(tmp_path / "two"), "--rare", f"strategy={strategy}"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    command = [sys.executable, *launcher, str(SCRIPT), str(tmp_path / "two"), "--rare", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     one, two = (read_journal(tmp_path / name) for name in ("one", "two"))
+    assert one.keys() == two.keys()
     for step, facts in one.items():
         for name, value in facts.items():
             assert two[step][name] == pytest.approx(value, rel=2e-5), (step, name)

@@ -132,7 +132,7 @@ def open_devices(config: TrainConfig) -> Devices:
     cuda = config.accelerator != "cpu" and torch.cuda.is_available()
     found = local or (torch.cuda.device_count() if cuda else 1)
     devices = found if config.devices == "auto" else config.devices
-    nodes = max(everywhere // max(local, 1), 1) if config.nodes == "auto" else config.nodes
+    nodes = (max(everywhere // local, 1) if local else 1) if config.nodes == "auto" else config.nodes
     if config.accelerator == "gpu" and not cuda:
         raise BadInput("accelerator=gpu was asked, and PyTorch finds no GPU here; use accelerator=cpu, or auto")
     with quiet():
