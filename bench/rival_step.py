@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (its usual name)
 
 from armillary.earth.bands import Spectral
@@ -36,6 +36,10 @@ class RivalStep:
         self.encoder = Rival(mae.encoder)
         generators = (mae.decoder.spectral, mae.decoder.named)
         self.layers = {id(g): encoder_layer(g) for g in generators if g is not None}
+
+    def copies(self) -> tuple[nn.Module, ...]:
+        """PyTorch's own transformer layers, which stand for those of our generators."""
+        return (*self.encoder.layers.values(), *self.layers.values())
 
     def loss(self, batches: Mapping[str, Batch], visible: Mapping[str, Int[Tensor, "b _"]]) -> Float[Tensor, ""]:
         """The unweighted mean over sensors of the error on hidden patches.
