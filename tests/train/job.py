@@ -1,4 +1,4 @@
-"""`python tests/train/job.py FOLDER [key=value ...] [--resume] [--rare] [--pause SECONDS]`: a small real run in a process.
+"""`python tests/train/job.py FOLDER [key=value ...] [--resume] [--rare] [--pause SECONDS]`: a small run in a process.
 
 Prints the number of each finished step. Under torchrun it is one of several processes.
 """
@@ -28,11 +28,12 @@ SMALL = (
     "held_out_batches=2",
 )
 
+EVERYWHERE = Invented()
 RARE = Invented(places=6, radar_at=1)
 """Sentinel-1 at one place of six: of two processes, one never has it."""
 
 
-def small_job(*overrides: str, dropout: float = 0.3, source: Invented = Invented()) -> Job:
+def small_job(*overrides: str, dropout: float = 0.3, source: Invented = EVERYWHERE) -> Job:
     config = read(TrainConfig, overrides=(*SMALL, *overrides))
     return Job(
         name="reconstruction",
