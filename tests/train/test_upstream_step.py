@@ -1,6 +1,7 @@
 """One step of the released pretraining, in plain torch (bench/rival_step.py), beside ours with every switch on."""
 
 import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -196,3 +197,20 @@ def test_the_recipe_of_upstream_draws_its_crops_around_an_encoder_as_it_runs_it(
     encoder = job.build().mae.encoder
     assert encoder.config == as_pretrained(SIZES["copernicus-fm-small"])
     assert encoder.config.quirks.unknown_spoils_batch
+
+
+def test_gases_enter_close_to_0_with_the_card_of_upstream_and_standardised_with_ours() -> None:
+    """Spec item 3: a column of NO2 as upstream and as our sizes normalise it; heights likewise."""
+    column = 6e-5 + 2e-5 * np.random.default_rng(0).normal(size=(1, 12, 12)).astype(np.float32)
+    sample = replace(chip("s5p-no2", 12, lonlat=(10.0, 45.0)), pixels=column)
+    theirs, own = (random_model(size).card.collate([sample]).pixels for size in (TINY, cleaned(TINY)))
+    assert float(theirs.abs().max()) < 2e-4
+    assert 0.2 < float(own.std()) < 5
+    assert_close(theirs, torch.from_numpy(column)[None], rtol=0, atol=0)
+
+
+def test_every_test_that_the_page_of_mistakes_names_is_there() -> None:
+    root = BENCH.parent
+    named = re.findall(r"`(tests/[^`]+\.py)::(test_\w+)`", (root / "docs" / "pretraining.md").read_text("utf-8"))
+    assert len(named) >= 20
+    assert [n for file, n in named if f"def {n}(" not in (root / file).read_text("utf-8")] == []
