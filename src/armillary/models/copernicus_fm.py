@@ -149,7 +149,7 @@ class CopernicusFM(nn.Module):
 
     def embed_patches(self, batch: Batch) -> Float[Tensor, "b d h w"]:
         """Patches through the generated kernel and the stem, before position, place, area and time."""
-        kernel, bias = self.kernel(batch.bands, self._kernel_px(batch.patch_px))
+        kernel, bias = self.kernel(batch.bands, self.kernel_px(batch.patch_px))
         pixels = torch.nan_to_num(batch.pixels.to(kernel.dtype), nan=0.0, posinf=0.0, neginf=0.0)
         if self.stem is None:
             return embed_patches(pixels, kernel, bias, padding_px=self.config.quirks.padding_px)
@@ -175,6 +175,23 @@ class CopernicusFM(nn.Module):
         key = (bands, patch_px, dtype, generator.bias_token.device)
         return self.kernels_kept.get(key, parameters, lambda: self._generate(bands, patch_px, dtype))
 
+    def kernel_px(self, patch_px: int) -> int:
+        """Side of the generated kernel for patches of this side.
+
+        Raises:
+            OutOfRange: a stem cannot cut such patches into whole fine ones.
+        """
+        if self.stem is None:
+            return patch_px
+        if patch_px % FINE:
+            below = patch_px // FINE * FINE
+            near = f"{below} or {below + FINE}" if below else f"{FINE}, the smallest"
+            raise OutOfRange(
+                f"patches of {patch_px} px were asked, and this model cuts each into {FINE} x {FINE} fine ones, so "
+                f"their side is a multiple of {FINE} px; take {near}, or a size without a stem: copernicus-fm-small"
+            )
+        return patch_px // FINE
+
     def codes(self, bands: Sequence[Band]) -> Float[Tensor, "c d"]:
         """What the generator makes of each band on its own; a decoder generates its kernels from the same codes."""
         generator, project = self._branch(tuple(bands))
@@ -198,17 +215,6 @@ class CopernicusFM(nn.Module):
         return self.card.batch(
             pixels, sensor, bands, lonlat=lonlat, days=days, gsd_m=gsd_m, stats=stats, unit=unit, patch_px=patch_px
         )
-
-    def _kernel_px(self, patch_px: int) -> int:
-        """Side of the generated kernel for patches of this side."""
-        if self.stem is None:
-            return patch_px
-        if patch_px % FINE:
-            raise OutOfRange(
-                f"patches of {patch_px} px cannot be cut into {FINE} x {FINE} fine ones, as this model's stem does; "
-                f"choose a multiple of {FINE}"
-            )
-        return patch_px // FINE
 
     def _working_dtype(self) -> torch.dtype:
         """Type of the convolution and of what enters the trunk: the trunk's own, or what autocast wants."""
@@ -254,7 +260,8 @@ class CopernicusFM(nn.Module):
             if self.polarisation is None:
                 return z
             rows = torch.tensor(polarisation_rows(spectral), device=weight.device)
-            return z + self.polarisation(rows)
+            told: Tensor = z + self.polarisation(rows)
+            return told
         named = [b for b in bands if isinstance(b, Named)]
         if project is self.sentence:
             vectors = torch.stack([sentence_vector(b.text) for b in named])

@@ -5,8 +5,10 @@ encoder's first: one synthesis kernel per band turns a decoder token into that b
 laid out alike, (band, row, column), by `armillary.tokens.patch.patchify`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
+from types import MappingProxyType
 
 import torch
 from einops import rearrange
@@ -14,7 +16,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from armillary.earth.bands import Band, Spectral
+from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CODE_WIDTH, CopernicusFM
+from armillary.models.weights import PACKAGED, load_state, read_tensors
+from armillary.models.weights import save as save_weights
+from armillary.models.zoo import load_model
 from armillary.nn.block import BLOCK_EPS
 from armillary.nn.init import initialise
 from armillary.nn.trunk import Trunk, run_alike
@@ -57,6 +63,11 @@ class DecoderConfig:
 
 
 NANO_DECODER = DecoderConfig(width=128, depth=2, heads=4, base_px=4, hidden=512, fine_width=32)
+
+DECODERS: Mapping[str, tuple[DecoderConfig, str]] = MappingProxyType(
+    {"copernicus-fm-nano": (NANO_DECODER, f"{PACKAGED}copernicus-fm-nano-decoder.safetensors")}
+)
+"""Model name -> the decoder it was trained with, and where its values are."""
 
 
 class Decoder(nn.Module):
@@ -242,3 +253,49 @@ class MaskedAutoencoder(nn.Module):
         """Tokens of the visible patches as they enter the trunk, the extra one first, and the grid; m = k + 1."""
         x, grid = self.encoder.enter(batch)
         return torch.cat((x[:, :1], pick(x[:, 1:], at)), dim=1), grid
+
+
+def load_autoencoder(
+    name: str, weights: str | PathLike[str] | None = "default", decoder: str | PathLike[str] | None = "default"
+) -> MaskedAutoencoder:
+    """A model with the decoder it was trained with, in eval mode, on the CPU, in float32.
+
+    Args:
+        name: of the model.
+        weights: of the encoder, as for `armillary.load_model`.
+        decoder: "default" (what ships), None (random), or a .safetensors file that `save_decoder` wrote.
+
+    Raises:
+        BadInput: no decoder is known for this model, or the one that ships was trained with other weights.
+        WeightsMissing: no such file.
+        WeightsMismatch: the file is not of this decoder.
+
+    Example:
+        >>> sum(p.numel() for p in load_autoencoder("copernicus-fm-nano").decoder.parameters()) < 1_000_000
+        True
+    """
+    if name not in DECODERS:
+        raise BadInput(f"no decoder of {name} is known; there is one for {', '.join(DECODERS)}")
+    if (weights == "default") != (decoder == "default"):
+        raise BadInput(
+            f"weights={weights!r} and decoder={decoder!r} were not trained together; give both, or neither for what "
+            "ships; None is random"
+        )
+    encoder = load_model(name, weights)
+    assert isinstance(encoder, CopernicusFM)  # noqa: S101 (what `DECODERS` holds)
+    config, shipped = DECODERS[name]
+    mae = MaskedAutoencoder(encoder, config)
+    if decoder is not None:
+        source = shipped if decoder == "default" else decoder
+        load_state(_named(mae), read_tensors(source), source=str(source))
+    return mae.eval()
+
+
+def save_decoder(mae: MaskedAutoencoder, path: str | PathLike[str], facts: Mapping[str, str] | None = None) -> None:
+    """Write the decoder's parameters as .safetensors, each under "decoder.", with text for the header."""
+    save_weights(_named(mae), path, facts)
+
+
+def _named(mae: MaskedAutoencoder) -> nn.Module:
+    """The decoder under the name that its parameters begin with on file."""
+    return nn.ModuleDict({"decoder": mae.decoder})

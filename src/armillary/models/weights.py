@@ -10,18 +10,22 @@ import math
 import pickle
 import re
 from collections.abc import Mapping
+from importlib.resources import as_file, files
 from os import PathLike
 from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from armillary.errors import WeightsMismatch, WeightsMissing, need
 
 HUB = "hf://"
+
+PACKAGED = "package://"
+"""An address that begins with this is a file that ships with this program, in models/data."""
 
 IGNORED = ("head.", "mask_token")
 """Keys that belong to a classifier or to pretraining; the encoder does not read them."""
@@ -153,8 +157,13 @@ def weights_sha256(model: nn.Module) -> str:
 
 
 def locate(href: str | PathLike[str]) -> Path:
-    """The local file of a path or of "hf://owner/repo/file"; the local cache is asked before the hub."""
+    """The local file of a path, of "package://file" or of "hf://owner/repo/file".
+
+    The local cache is asked before the hub.
+    """
     text = str(href)
+    if text.startswith(PACKAGED):
+        return _shipped(text.removeprefix(PACKAGED))
     if not text.startswith(HUB):
         path = Path(text).expanduser()
         if not path.is_file():
@@ -176,6 +185,29 @@ def locate(href: str | PathLike[str]) -> Path:
             f"{text} could not be fetched and is not in the local cache ({reason}); "
             "go online once, or download the file and give its path"
         ) from cause
+
+
+def _shipped(name: str) -> Path:
+    """The file of models/data that has this name."""
+    with as_file(files("armillary.models") / "data" / name) as path:
+        if not path.is_file():
+            raise WeightsMissing(
+                f"{name} should ship with this program and is not there; install the whole package, or give weights= a "
+                "file, or weights=None for random ones"
+            )
+        return path
+
+
+def read_facts(href: str | PathLike[str]) -> dict[str, str]:
+    """What the header of a .safetensors file says: licence, steps, data; empty where there is no such header."""
+    path = locate(href)
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as cause:
+        raise WeightsMismatch(f"{path} cannot be read as weights ({_reason(cause)}); give a whole file") from cause
 
 
 def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:

@@ -13,10 +13,15 @@ from armillary.models.copernicus_fm import CopernicusFM, random_model, random_se
 from armillary.models.language import read_vectors
 from armillary.models.sizes import SIZES, CopernicusFMConfig, Quirks
 from armillary.models.vit import VITS, ViT, ViTConfig, random_vit, vit_of
-from armillary.models.weights import OWN_PREFIX, load_state, locate, read_tensors
+from armillary.models.weights import OWN_PREFIX, PACKAGED, load_state, locate, read_tensors
 
-DEFAULT_WEIGHTS: Mapping[str, str] = MappingProxyType({})
-"""Model name -> where its default weights are. None ship yet."""
+DEFAULT_MODEL = "copernicus-fm-nano"
+"""What embeds where no model is named."""
+
+DEFAULT_WEIGHTS: Mapping[str, str] = MappingProxyType(
+    {"copernicus-fm-nano": f"{PACKAGED}copernicus-fm-nano.safetensors"}
+)
+"""Model name -> where its default weights are."""
 
 _COPERNICUS_FM, _SOFTCON = "hf://wangyi111/Copernicus-FM", "hf://wangyi111/softcon"
 _DINOV2 = "https://dl.fbaipublicfiles.com/dinov2"
@@ -55,7 +60,7 @@ def load_model(
     quirks: Quirks | None = None,
     seed: int = 0,
 ) -> Model:
-    """A model in eval mode, on the CPU, in float32.
+    """A model in eval mode, on the CPU, in float32. The weights of copernicus-fm-nano ship; no network is needed.
 
     Args:
         name: as in `ZOO`.
@@ -75,8 +80,9 @@ def load_model(
 
     Example:
         >>> from armillary.models.zoo import load_model
-        >>> model = load_model("copernicus-fm-small", weights=None)
-        >>> model.config.width
+        >>> load_model("copernicus-fm-nano").config.width
+        256
+        >>> load_model("copernicus-fm-small", weights=None).config.width  # random
         384
     """
     if name not in ZOO:
