@@ -49,6 +49,18 @@ def test_a_map_is_bit_identical_for_every_tile_size_and_worker_count(
     assert plain.rio.transform() == other.rio.transform()
 
 
+@pytest.mark.parametrize(("tile", "workers"), [(64, 1), (100, 2), (4096, 3)])
+def test_a_map_of_the_model_that_ships_is_bit_identical_for_every_tile_size(
+    scene: xr.DataArray, tile: int, workers: int
+) -> None:
+    nano, part = arm.load_model("copernicus-fm-nano"), scene[:, 90:430, 100:460]
+    plain = arm.embed(part, model=nano, output="grid", tile=256, workers=1)
+    other = arm.embed(part, model=nano, output="grid", tile=tile, workers=workers)
+    assert isinstance(plain, xr.DataArray)
+    assert isinstance(other, xr.DataArray)
+    assert plain.values.tobytes() == other.values.tobytes()
+
+
 def test_where_one_chip_covers_a_token_it_is_what_the_model_says(tiny: CopernicusFM, scene: xr.DataArray) -> None:
     chip = scene[:, :224, :224]
     whole = arm.embed(scene, model=tiny, output="grid", batch=1)

@@ -137,7 +137,7 @@ def test_the_receipt_tells_what_decided_the_values(made: Path, tiny: CopernicusF
     receipt = json.loads((made / "receipt.json").read_text())
     assert receipt["model"] == {
         "name": "tiny", "architecture": "CopernicusFM", "weights": "random",
-        "sha256": ModelFacts.of(tiny).sha256, "parameters": sum(p.numel() for p in tiny.parameters()),
+        "sha256": ModelFacts.of(tiny).sha256, "parameters": sum(p.numel() for p in tiny.parameters()), "file": None,
     }  # fmt: skip
     assert len(receipt["inputs"][0]["sha256"]) == 64
     assert receipt["versions"]["armillary"] == arm.__version__

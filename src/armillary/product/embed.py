@@ -13,7 +13,7 @@ from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import cast
 from armillary.models.vit import ViT, native_patch_px
-from armillary.models.zoo import load_model
+from armillary.models.zoo import DEFAULT_MODEL, load_model
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.sample.batch import Batch
 
@@ -24,7 +24,7 @@ Result = xr.DataArray | Tensor | dict[str, "xr.DataArray | Tensor"]
 def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
     x: Source,
     *,
-    model: str | Encoder,
+    model: str | Encoder = DEFAULT_MODEL,
     output: str = "pooled",
     patch_px: int | None = None,
     overlap: int | None = None,
@@ -38,11 +38,11 @@ def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
     Args:
         x: a DataArray (band, y, x) from `arm.open`, of any size and lazy; or sensor name -> DataArray; or a Batch; or
             Views.
-        model: a name that `arm.load_model` knows, or a model.
+        model: a name that `arm.load_model` knows, or a model; a name is loaded anew at every call.
         output: "grid" gives one vector per token, "pooled" one per scene (the mean over its chips, each weighted by
             the valid tokens it answers for) or one per item of a Batch.
-        patch_px: side of a token in pixels; None: the model's or else the sensor's own. Copernicus-FM takes any;
-            smaller is a denser map.
+        patch_px: side of a token in pixels; None: the model's or else the sensor's own. Copernicus-FM takes any, its
+            nano size any multiple of 4; smaller is a denser map.
         overlap: pixels that neighbouring chips share; None: about a quarter of a chip, in whole patches.
         tile: widest read in pixels; never changes a value.
         workers: threads that read ahead; never changes a value.
@@ -75,8 +75,15 @@ def embed(  # noqa: PLR0913 (the public contract, all but the first by name)
         )
     patch_px = native_patch_px(encoder) if patch_px is None else patch_px
     plan = plan_of(x, patch_px=patch_px, overlap=overlap, tile=tile, workers=workers, batch=batch)
+    refuse_patches(encoder, plan)
     whole = _pooled(x, encoder, plan) if output == "pooled" else _grid(x, encoder, plan)
     return whole.assign_attrs(facts(x))
+
+
+def refuse_patches(encoder: Encoder, plan: Plan) -> None:
+    """Say at once, before a pixel is read, that a model cannot cut patches of the planned side (OutOfRange)."""
+    if isinstance(encoder, CopernicusFM):
+        encoder.kernel_px(plan.lattice.patch_px)
 
 
 def _encoder(model: str | Encoder, precision: str | None) -> Encoder:

@@ -4,9 +4,10 @@ import hashlib
 import math
 import platform
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -15,12 +16,30 @@ from torch import nn
 
 from armillary import __version__
 from armillary.models.precision import precision_of
-from armillary.models.weights import weights_sha256
+from armillary.models.weights import locate, read_facts, weights_sha256
 from armillary.product.strips import Plan
 from armillary.scene.hrefs import local
 
 _CHUNK = 2**22
 _LIBRARIES = ("torch", "numpy", "xarray", "rasterio", "pyproj", "zarr", "pyarrow", "pystac")
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """The file behind a model's weights.
+
+    Args:
+        sha256: of its bytes.
+        says: what its header says: licence, attribution, steps, data; empty where it says nothing.
+    """
+
+    sha256: str
+    says: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, href: str | PathLike[str]) -> "WeightFile":
+        """From an address as `arm.load_model` takes it."""
+        return cls(file_sha256(locate(href)), read_facts(href))
 
 
 @dataclass(frozen=True)
@@ -34,6 +53,7 @@ class ModelFacts:
         sha256: of all tensors, names and values.
         parameters: how many numbers.
         precision: in which the model multiplies.
+        file: the weights' file; None for random weights or a model that was handed over.
     """
 
     name: str
@@ -42,13 +62,15 @@ class ModelFacts:
     sha256: str
     parameters: int
     precision: str = "float32"
+    file: WeightFile | None = None
 
     @classmethod
     def of(cls, model: nn.Module, name: str | None = None, weights: str = "given") -> "ModelFacts":
-        """From a model in memory."""
+        """From a model in memory; weights are "random", "given", or the address that they were loaded from."""
         kind = type(model).__name__
         n = sum(p.numel() for p in model.parameters())
-        return cls(name or kind, kind, weights, weights_sha256(model), n, precision_of(model))
+        file = None if weights in ("random", "given") else WeightFile.of(weights)
+        return cls(name or kind, kind, weights, weights_sha256(model), n, precision_of(model), file)
 
 
 def file_sha256(path: Path) -> str:

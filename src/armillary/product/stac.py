@@ -214,7 +214,18 @@ def _card(made: Made) -> dict[str, Any]:
             }
         ],
         "armillary:weights_sha256": model.sha256,
+        **_papers(model),
     }
+
+
+def _papers(model: ModelFacts) -> dict[str, Any]:
+    """Licence and origin of the weights, as far as their file tells."""
+    if model.file is None:
+        return {}
+    named = {"licence": "license", "attribution": "attribution"}
+    rest = {f"armillary:weights_{k}": v for k, v in model.file.says.items() if k not in named}
+    own = {there: model.file.says[here] for here, there in named.items() if here in model.file.says}
+    return {**own, "armillary:weights_file_sha256": model.file.sha256, **rest}
 
 
 def _write(path: Path, item: dict[str, Any]) -> Path:

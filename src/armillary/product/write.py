@@ -23,6 +23,7 @@ from armillary.models.vit import native_patch_px
 from armillary.product import preview, receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB, write_cog
 from armillary.product.cube import CONVENTION, write_zarr
+from armillary.product.embed import refuse_patches
 from armillary.product.encoding import Encoding
 from armillary.product.folder import RECEIPT, alone, clear, receipt_in
 from armillary.product.receipt import ModelFacts
@@ -93,6 +94,7 @@ def write(array: xr.DataArray, model: Encoder, order: Order, facts: ModelFacts, 
     if how.get("patch_px") is None:
         how["patch_px"] = native_patch_px(model)
     plan = plan_of(array, **how)  # type: ignore[arg-type]
+    refuse_patches(model, plan)
     if plan.window.crs is None:
         raise PlaceUnknown(
             f"{order.stem} has no CRS and a georeferenced product was asked of it; open it with crs= (--crs EPSG:...)"
@@ -316,6 +318,7 @@ def _receipt(
             "weights": facts.weights,
             "sha256": facts.sha256,
             "parameters": facts.parameters,
+            "file": None if facts.file is None else {"sha256": facts.file.sha256, **facts.file.says},
         },
         "config": {**config, "formats": list(order.formats), "dtype": order.dtype, "stem": order.stem},
         "changes_no_value": {"tile": plan.tile, "workers": plan.workers},
