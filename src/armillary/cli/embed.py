@@ -13,13 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told
 from armillary.errors import BadInput
 from armillary.models.precision import Precision, cast
-from armillary.models.zoo import DEFAULT_WEIGHTS, load_model
+from armillary.models.zoo import DEFAULT_MODEL, DEFAULT_WEIGHTS, load_model
 from armillary.product.receipt import ModelFacts
 from armillary.product.write import FORMATS, Order, Step, write
 
 UNTRAINED = (
-    "No trained ones ship with this version, so the map shows the structure of the input and no learned meaning; give "
-    "--weights a .pth or .safetensors file, or hf://owner/repo/file"
+    "The map shows the structure of the input and no learned meaning; trained ones ship for "
+    f"{', '.join(DEFAULT_WEIGHTS)}, else give --weights a .pth or .safetensors file, or hf://owner/repo/file"
 )
 
 
@@ -27,7 +27,7 @@ def embed(
     file: str,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    model: str = "copernicus-fm-base",
+    model: str = DEFAULT_MODEL,
     weights: str = "default",
     told: Told = NOTHING_TOLD,
     format: str = ",".join(FORMATS),
@@ -47,7 +47,7 @@ def embed(
     The folder then holds <name>.embedding.tif (COG), <name>.embedding.zarr, <name>.tokens.parquet and
     <name>.chips.parquet, a STAC item with its model card, two quicklooks and receipt.json.
 
-    Example: armillary embed scene.tif -o out --model copernicus-fm-base --weights CopernicusFM_ViT_base.pth
+    Example: armillary embed scene.tif -o out
 
     Args:
         file: file, folder, URL or STAC item.
@@ -58,7 +58,8 @@ def embed(
         told: what the caller knows better than the file.
         format: cog, zarr, geoparquet, separated by commas.
         dtype: float32, float16 or int8 (linear, one scale per dimension).
-        patch: side of a token in pixels, other than the sensor's own; smaller makes a denser map.
+        patch: side of a token in pixels, other than the sensor's own; smaller makes a denser map;
+            copernicus-fm-nano takes multiples of 4.
         overlap: pixels that neighbouring chips share; about a quarter of a chip unless given.
         tile: widest read in pixels; changes no value.
         workers: threads that read ahead; changes no value.
@@ -70,11 +71,11 @@ def embed(
     """
     order = Order(output, stem_of(file), tuple(f.strip() for f in format.split(",")), dtype, resume, overwrite)
     array = told.open(file)
-    random = weights.lower() == "none" or (weights == "default" and model not in DEFAULT_WEIGHTS)
-    if random:
+    source = weights_of(model, weights)
+    if source is None:
         print(f"warning: {model}: RANDOM WEIGHTS. {UNTRAINED}", file=sys.stderr)
-    network = cast(load_model(model, weights=None if random else weights), precision)
-    about = ModelFacts.of(network, model, "random" if random else weights)
+    network = cast(load_model(model, weights=source), precision)
+    about = ModelFacts.of(network, model, source or "random")
     steps = write(
         array, network, order, about, patch_px=patch, overlap=overlap, tile=tile, workers=workers, batch=batch
     )
@@ -86,6 +87,13 @@ def embed(
     print(f"{output}: {word}")
     for path in last.files:
         print(f"  {path.name}")
+
+
+def weights_of(model: str, asked: str) -> str | None:
+    """Where a model's weights are: what ships for "default", None (random) where nothing does or none are wanted."""
+    if asked.lower() == "none":
+        return None
+    return DEFAULT_WEIGHTS.get(model) if asked == "default" else asked
 
 
 def stem_of(file: str) -> str:

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.patches import Rectangle
 
 from armillary.earth.sensors import Sensor
@@ -88,6 +89,14 @@ def pca_rgb(grid: Float[np.ndarray, "d h w"]) -> UInt8[np.ndarray, "h w 4"]:
     flat = tokens.reshape(-1, tokens.shape[2])
     flat = flat[np.isfinite(flat).all(axis=1)]
     return Colours.fit(flat[:: max(1, len(flat) // PCA_TOKENS)]).paint(tokens)
+
+
+def plain(path: Path, picture: UInt8[np.ndarray, "h w 4"] | UInt8[np.ndarray, "h w 3"], *, about_px: int = 640) -> Path:
+    """A picture as a PNG without a frame, each pixel repeated a whole number of times to come near a side."""
+    times = max(1, round(about_px / max(picture.shape[:2])))
+    aside = path.with_name(f".{path.name}.part")
+    imsave(aside, np.ascontiguousarray(picture.repeat(times, axis=0).repeat(times, axis=1)), format="png")
+    return aside.replace(path)
 
 
 def pca_picture(staging: Staging) -> tuple[UInt8[np.ndarray, "h w 4"], Colours]:

@@ -5,6 +5,7 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #16202c; --dim: #5b6b7c; --paper: #f6f7f9; --card: #fff;
@@ -17,12 +18,13 @@ h1 { font-size: 1.9rem; margin: 0 0 .3rem }
 h2 { font-size: 1.25rem; margin: 0 }
 .lead { font-size: 1.05rem; border-left: 4px solid var(--warn); padding: .2rem .8rem; color: var(--warn);
         font-weight: 600 }
+.lead.note { border-color: var(--dim); color: var(--ink); font-weight: 400 }
 .sub { color: var(--dim) }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1.1rem 1.3rem;
           margin: 1.2rem 0 }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; margin: .8rem 0 }
-figure { margin: 0; flex: 1 1 320px }
-img { max-width: 100%; border-radius: 6px; display: block }
+figure { margin: 0; flex: 1 1 320px; max-width: 560px }
+img { width: 100%; border-radius: 6px; display: block; background: var(--line) }
 figcaption { color: var(--dim); font-size: .88rem; padding-top: .3rem }
 table { border-collapse: collapse; font-size: .9rem; width: 100% }
 td, th { text-align: left; padding: .22rem .8rem .22rem 0; border-bottom: 1px solid var(--line);
@@ -61,6 +63,7 @@ class Report:
         title: of the page.
         lead: the first line.
         sub: one line under it.
+        tone: of the lead; a warning is coloured.
         table: rows of equal length, the first is the header; may be empty.
         cards: the sections.
     """
@@ -68,12 +71,14 @@ class Report:
     title: str
     lead: str
     sub: str = ""
+    tone: Literal["warning", "note"] = "warning"
     table: Sequence[Sequence[str]] = ()
     cards: Sequence[Card] = ()
 
     def html(self) -> str:
         """The page as one string."""
-        body = [f"<h1>{_safe(self.title)}</h1>", f'<p class="lead">{_safe(self.lead)}</p>']
+        kind = "lead" if self.tone == "warning" else "lead note"
+        body = [f"<h1>{_safe(self.title)}</h1>", f'<p class="{kind}">{_safe(self.lead)}</p>']
         body += [f'<p class="sub">{_safe(self.sub)}</p>'] if self.sub else []
         body += [_table(self.table)] if self.table else []
         body += [_card(card) for card in self.cards]
