@@ -3,6 +3,7 @@
 Defaults suit the nano size and the packaged sample on a laptop; `PAPER` is what the paper trained.
 """
 
+from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -136,7 +137,11 @@ generators from is not, its text vectors may not ship, and its distillation is `
 
 
 def copernicus_fm(
-    config: CopernicusFMRecipe, places: Places, further: Further | None = None, begin: Path | None = None
+    config: CopernicusFMRecipe,
+    places: Places,
+    further: Further | None = None,
+    begin: Path | None = None,
+    classes: Mapping[str, str] | None = None,
 ) -> Job:
     """The run of a configuration.
 
@@ -144,7 +149,8 @@ def copernicus_fm(
         config: of the run.
         places: to learn from, and to evaluate on.
         further: another teacher for the term *describe*.
-        begin: folder of a finished run whose values are taken over.
+        begin: folder of a run whose last values are taken over.
+        classes: name of a place -> its class, for the term *classify*.
 
     Raises:
         BadInput: no model has that name, or the run to begin from has no checkpoint.
@@ -161,7 +167,7 @@ def copernicus_fm(
     )
     return Job(
         name="copernicus-fm",
-        build=lambda: _objective(config, stream, further, begin),
+        build=lambda: _objective(config, stream, further, begin, classes),
         model=_encoder,
         stream=stream,
         held_out=Stream(
@@ -182,7 +188,7 @@ def _objective(config: CopernicusFMRecipe, stream: Stream, further: Further | No
     encoder = random_model(as_pretrained(size) if config.upstream else size, seed=config.seed).train()
     teachers = _teachers(config.teachers, stream, further) if config.objective.weights.describe else ()
     mae = MaskedAutoencoder(encoder, config.decoder, seed=config.seed)
-    objective = Pretraining(mae, config.objective, teachers, seed=config.seed)
+    objective = Pretraining(mae, config.objective, teachers, classes=classes, seed=config.seed)
     if begin is not None:
         take_over(objective, begin)
     return objective

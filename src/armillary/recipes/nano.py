@@ -1,10 +1,11 @@
-"""How `copernicus-fm-nano`, the model that ships, was trained: from the tiles of `studies/corpus.py`, in two runs.
+"""How `copernicus-fm-nano`, the model that ships, was trained: from the tiles of `studies/corpus.py`, in three runs.
 
 Every place gives a few fixed crops, so that what teachers say of a crop is asked once; views of a crop are random. The
-first run learns from crops of 4 x 4 patches, where most of the corpus is; the second goes on from it with larger
-crops, so that the chips of a map are nothing new. Scores are in docs/results/.
+first two runs learn from crops of 4 x 4 patches, where most of the corpus is; the second is told classes as well. The
+third goes on with larger crops, so that the chips of a map are nothing new. Scores are in docs/results/.
 """
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,7 +56,7 @@ class Part:
 
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
-        "s2_l2a_weak": Part(crops=1, whole=True),
+        "s2_l2a_weak": Part(times=2, crops=1, whole=True),
         "ombria": Part(crops=8, most_px=OMBRIA_PX),
         "satclip_s2_100k": Part(times=3),
         "majortom_cell": Part(times=2),
@@ -152,24 +153,47 @@ SMALL = CopernicusFMRecipe(
 )
 """The first run."""
 
-LARGE = replace(
+TOLD = replace(
     SMALL,
+    steps=1500,
+    optim=OptimConfig(lr=7e-4, warmup_steps=50, weight_decay=0.05),
+    objective=replace(SMALL.objective, weights=replace(SMALL.objective.weights, classify=1.0)),
+)
+"""The second, from step 750 of the first: it is told, too, what six public models call the tiles of s2_l2a_weak."""
+
+LARGE = replace(
+    TOLD,
     steps=500,
     batch_size=24,
     optim=OptimConfig(lr=3e-4, warmup_steps=50, weight_decay=0.05),
-    objective=replace(SMALL.objective, recrop=False, views=ViewConfig(share=(0.08, 0.4))),
+    objective=replace(TOLD.objective, recrop=False, views=ViewConfig(share=(0.08, 0.4))),
 )
-"""The second."""
+"""The third."""
 
 
-def nano_job(folder: Path, cloud: Path, config: CopernicusFMRecipe = SMALL, begin: Path | None = None) -> Job:
+def nano_job(
+    folder: Path,
+    cloud: Path,
+    config: CopernicusFMRecipe = SMALL,
+    *,
+    begin: Path | None = None,
+    labels: Path | None = None,
+) -> Job:
     """A run on a corpus, with what `studies/cloud_teacher.py` kept.
 
     Args:
         folder: of the corpus.
         cloud: of the kept vectors.
-        config: `SMALL` or `LARGE`, or one made of them.
-        begin: the finished first run, for the second.
+        config: `SMALL`, `TOLD` or `LARGE`, or one made of them.
+        begin: the run before.
+        labels: the labels.csv of s2_l2a_weak, for what is told.
     """
-    places = nano_places(folder, large=begin is not None)
-    return copernicus_fm(config, places, open_cache(CLOUD_FACTS, cloud, source=CLOUD_FACTS.source), begin)
+    places = nano_places(folder, large=not config.objective.recrop)
+    cached = open_cache(CLOUD_FACTS, cloud, source=CLOUD_FACTS.source)
+    return copernicus_fm(config, places, cached, begin, None if labels is None else read_classes(labels))
+
+
+def read_classes(labels: Path) -> Mapping[str, str]:
+    """Name of a tile of s2_l2a_weak in the corpus -> the class on which at least five of six public models agree."""
+    with labels.open(newline="", encoding="utf-8") as file:
+        return {f"s2_l2a_weak/{Path(row['file']).stem}": row["label"] for row in csv.DictReader(file)}

@@ -1,12 +1,13 @@
 """Pretraining of Copernicus-FM: every sensor that a draw holds, in one step (arXiv:2503.11849, sec. 4.3).
 
-Up to four things are learned at once, each a term with its weight:
+Up to five things are learned at once, each a term with its weight:
 
 - *reconstruct*: hidden patches of each sensor on its own, as in the paper;
 - *together*: the same with all sensors of a place in one sequence, and now and then one sensor wholly hidden
   (`armillary.train.together`), which the paper draws and its code does not have;
 - *describe*: classical descriptors of the whole crop, told from the embedding of a part of it (`models.whitened`);
-- *contrast*: views of one place, whatever the sensor, lie closer together than those of other places.
+- *contrast*: views of one place, whatever the sensor, lie closer together than those of other places;
+- *classify*: the class of a place, where one was given from outside, as by other people's models.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,14 +16,14 @@ from dataclasses import dataclass, field
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import cross_entropy, mse_loss
 
 from armillary.models.mae import MaskedAutoencoder
 from armillary.models.whitened import Whitened
 from armillary.nn.init import initialise
 from armillary.nn.trunk import run_alike
 from armillary.sample.batch import Batch
-from armillary.sample.stream import Draw
+from armillary.sample.stream import Draw, place_of
 from armillary.tokens.mask import mask_random
 from armillary.train.contrast import info_nce
 from armillary.train.kin import Kin, grid_of, kin_of
@@ -35,6 +36,9 @@ from armillary.train.views import ViewConfig, cut_view, through_air
 PROJECTED = 128
 """Width in which views are compared."""
 
+SMOOTHING = 0.1
+"""Of class labels, which come from other people's models and are not all right."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -44,6 +48,7 @@ class Weights:
     together: float = 0.0
     describe: float = 0.0
     contrast: float = 0.0
+    classify: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class PretrainConfig:
         band_subsets: random subsets of bands per step and kind of sample.
         facts_dropped: probability that an item's place, time and area, each on its own, are made unknown.
         whole_batch: bands and facts are decided once per batch, as upstream.
-        per_sensor: the mean over sensors of each sensor's mean, as upstream, and not the mean over all items.
+        per_sensor: the mean over sensors of each sensor's mean, as upstream, and not the mean over all items. Like
+            upstream's, it is made for draws whose every part has every sensor: the sensors of a part share its weight.
         views: how views differ.
         recrop: while training, what is rebuilt is a random view of each crop, and not the crop; for fixed crops.
         temperature: of the contrast.
@@ -86,6 +92,7 @@ class Pretraining(nn.Module):
         mae: encoder and decoder.
         config: what is learned.
         teachers: of the term *describe*; a kind without one is not described.
+        classes: of the term *classify*: name of a place -> its class; other places are not classified.
         seed: of the heads' first values.
     """
 
@@ -95,9 +102,12 @@ class Pretraining(nn.Module):
         config: PretrainConfig,
         teachers: Sequence[Whitened] = (),
         *,
+        classes: Mapping[str, str] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
+        names = sorted(set((classes or {}).values()))
+        self.classes = {place: names.index(name) for place, name in (classes or {}).items()}
         self.mae = mae
         self.config = config
         width = mae.encoder.config.width
@@ -105,7 +115,9 @@ class Pretraining(nn.Module):
         with torch.device("meta"):  # values come from `seed`, not from the global generator
             tell = nn.ModuleDict({_name(t): nn.Linear(width, t.width) for t in teachers})
             project = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, PROJECTED))
+            sort = nn.Linear(width, max(1, len(names)))
         self.tell = tell.to_empty(device="cpu")
+        self.sort = sort.to_empty(device="cpu") if config.weights.classify and names else None
         self.project = project.to_empty(device="cpu") if config.weights.contrast else None
         self.together = (
             Together(mae, config.mask_ratio, config.targets, config.facts_dropped) if config.weights.together else None
@@ -113,8 +125,9 @@ class Pretraining(nn.Module):
         with torch.no_grad():
             rng = torch.Generator().manual_seed(seed)
             initialise(self.tell, rng)
-            if self.project is not None:
-                initialise(self.project, rng)
+            for head in (self.project, self.sort):
+                if head is not None:
+                    initialise(head, rng)
 
     def forward(self, draw: Draw) -> Mapping[str, Term]:
         """The terms of one draw; a sensor that is absent has none."""
@@ -126,7 +139,7 @@ class Pretraining(nn.Module):
             terms |= self._reconstruct(kins, draw.step)
         if self.together is not None:
             terms |= {k: _weighed(t, weights.together) for k, t in self.together(kins, draw.step).items()}
-        if weights.describe or self.project is not None:
+        if weights.describe or self.project is not None or self.sort is not None:
             terms |= self._views(kins, draw)
         return terms
 
@@ -169,7 +182,19 @@ class Pretraining(nn.Module):
             z = self.project(torch.cat([v.float() for v in vectors]))
             sums, counts = info_nce(z, places, temperature=self.config.temperature)
             terms["contrast"] = term(sums, counts, self.config.weights.contrast)
+        if self.sort is not None and vectors:
+            terms |= self._classified(torch.cat([v.float() for v in vectors]), places)
         return terms
+
+    def _classified(self, z: Float[Tensor, "b d"], places: Sequence[str]) -> dict[str, Term]:
+        """Cross-entropy of the views of places that have a class."""
+        assert self.sort is not None  # noqa: S101 (asked before)
+        known = [(i, self.classes[place_of(p)]) for i, p in enumerate(places) if place_of(p) in self.classes]
+        if not known:
+            return {}
+        at, wanted = torch.tensor(known, device=z.device).T
+        loss = cross_entropy(self.sort(z[at]), wanted, reduction="sum", label_smoothing=SMOOTHING)
+        return {"classify": Term(loss, torch.tensor(float(len(known))), self.config.weights.classify)}
 
     def _pooled(
         self, kins: Sequence[tuple[Kin, Batch]], step: int
