@@ -183,7 +183,13 @@ def copernicus_fm(
     )
 
 
-def _objective(config: CopernicusFMRecipe, stream: Stream, further: Further | None, begin: Path | None) -> Pretraining:
+def _objective(
+    config: CopernicusFMRecipe,
+    stream: Stream,
+    further: Further | None,
+    begin: Path | None,
+    classes: Mapping[str, str] | None,
+) -> Pretraining:
     size = SIZES[config.model]
     encoder = random_model(as_pretrained(size) if config.upstream else size, seed=config.seed).train()
     teachers = _teachers(config.teachers, stream, further) if config.objective.weights.describe else ()
