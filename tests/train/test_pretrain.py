@@ -149,6 +149,15 @@ def test_nothing_is_dropped_while_evaluating(mae: MaskedAutoencoder) -> None:
     assert_close(one, two, rtol=0, atol=0)
 
 
+def test_crops_are_cut_again_while_training_and_left_as_they_are_while_evaluating(mae: MaskedAutoencoder) -> None:
+    """Views of 2 x 2 patches of crops of 3 x 3: of 4 patches 3 are hidden, of 9 seven."""
+    config = replace(PLAIN, recrop=True, views=replace(PLAIN.views, tokens=2))
+    draw = draw_of({"s2-l2a": (0, 1)}, 2)
+    objective = Pretraining(mae, config)
+    assert float(objective.train()(draw)["reconstruct"].count) == 2 * 3
+    assert float(objective.eval()(draw)["reconstruct"].count) == 2 * 7
+
+
 def test_the_objective_leaves_the_global_random_state_alone(mae: MaskedAutoencoder) -> None:
     before = torch.get_rng_state()
     Pretraining(mae, replace(PLAIN, weights=ALL), teachers())(draw_of(ROWS, 4))
