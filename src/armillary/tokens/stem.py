@@ -32,7 +32,8 @@ class Stem(nn.Module):
         """Each 4 x 4 fine patches as one token; rows and columns are multiples of 4."""
         x = self.merge1(gelu(_quarters(rearrange(fine, "b f h w -> b h w f"))))
         x = self.merge2(gelu(_quarters(x)))
-        return rearrange(x, "b h w d -> b d h w")
+        tokens: Tensor = rearrange(x, "b h w d -> b d h w")
+        return tokens
 
 
 class Unstem(nn.Module):
