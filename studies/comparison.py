@@ -66,7 +66,7 @@ def picture(found: Sequence[Outcome], question: Question, path: Path) -> None:
         colours = ["#b5542a" if o.features.startswith("encoder") else "#8a9a5b" for o in cells]
         axes.barh(names, np.clip(mean, 0, None), xerr=half, color=colours, error_kw={"elinewidth": 1})
         for i, value in enumerate(mean):
-            axes.text(0.01, i, f"{value:.2f}", va="center", fontsize=7, color="white")
+            axes.text(0.01, i, f"{value:.2f}", va="center", fontsize=7, color="white", weight="bold")
         axes.set(title=f"{question.name}: {protocol}", xlabel="accuracy" if question.of_classes else "R²", xlim=(0, 1))
         axes.invert_yaxis() if axes is figure.axes[0] else None
     aside = path.with_name(f".{path.name}")

@@ -37,6 +37,12 @@ ABSENT: Mapping[str, str] = {
     "random forest on them reaches .88",
     "s5p station NO2": "the tables name stations and the files of others; neither pixels nor coordinates are in them",
     "vectors (Köppen 2020)": "polygons, not items; climate by place is asked through the station table instead",
+    "presto_timeseries, worldcereal_cubes (points)": "single pixels through time, which hold no picture; they are "
+    "asked as flat patches in the study of joint and late fusion, and said to be that",
+    "worldcereal_cubes (wc_pub, prometheo)": "500 fields in eight blocks of land whose crops follow the surveys, "
+    "three in five of one crop; and 50 points",
+    "sen1floods11 (S2)": "two chips",
+    "satclip_s2_100k": "patches without labels; its climate stations are asked by their coordinates",
     "ombria published split": "it puts neighbouring patches of one event on both sides; groups of places instead",
     "s2_l2a_weak, eurosat_ms by time": "neither set holds a date, so telling the encoder the time cannot be tested",
 }
