@@ -1,6 +1,7 @@
 """Features of labelled items: those without any learning, and those of encoders. Computed once and kept."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +15,12 @@ from armillary.models import descriptors
 from armillary.probe.features import Shelf
 
 CACHE = Path.home() / ".cache" / "armillary" / "features"
-CHUNK = 32
+PLACES = 64
+"""Random patches are laid at about so many places per row, however large the pixels."""
+
+CHUNK_PX = 2**17
+"""Pixels described at once: random patches make 256 maps of them."""
+
 DRAWN_FROM = 256
 """Items among which random patches are drawn."""
 
@@ -71,11 +77,12 @@ def _bank(kept: Kept) -> Callable[[Tensor], Tensor]:
     some = next(_stacks(kept, max(1, len(kept) // DRAWN_FROM), DRAWN_FROM))
     rng = torch.Generator().manual_seed(0)
     bank = descriptors.draw_patches(some, kept.labelled.sensor, rng=rng, ridge=RIDGE, bias=BIAS)
+    bank = replace(bank, step_px=max(1, kept.pixels.shape[-1] // PLACES))
     return lambda x: bank(x).sqrt()
 
 
 def _chunks(kept: Kept) -> Iterator[Float[Tensor, "b c h w"]]:
-    return _stacks(kept, 1, CHUNK)
+    return _stacks(kept, 1, max(1, CHUNK_PX // int(np.prod(kept.pixels.shape[2:]))))
 
 
 def _stacks(kept: Kept, every: int, size: int) -> Iterator[Float[Tensor, "b c h w"]]:
