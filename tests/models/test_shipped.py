@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import armillary as arm
-from armillary.errors import BadInput, OutOfRange, WeightsMismatch
+from armillary.errors import BadInput, OutOfRange, WeightsMismatch, WeightsMissing
 from armillary.models.copernicus_fm import CopernicusFM, random_model
 from armillary.models.mae import DECODERS, MaskedAutoencoder, load_autoencoder, save_decoder
 from armillary.models.sizes import SIZES
@@ -64,8 +64,8 @@ def test_loading_the_default_model_opens_no_connection(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    assert arm.load_model(DEFAULT_MODEL).config.width == 256
-    assert load_autoencoder(DEFAULT_MODEL).decoder.config.width == 128
+    assert arm.load_model(DEFAULT_MODEL).config == SIZES[DEFAULT_MODEL]
+    assert load_autoencoder(DEFAULT_MODEL).decoder.config == DECODERS[DEFAULT_MODEL][0]
 
 
 def test_the_default_model_is_the_nano_of_the_table_and_not_random(nano: CopernicusFM) -> None:
@@ -100,7 +100,7 @@ def test_every_sensor_of_the_fleet_passes_at_its_own_chip_size(nano: CopernicusF
     with torch.inference_mode():
         tokens = nano(batch)
     side = sensor.chip_px // sensor.patch_px
-    assert tokens.grid.shape == (2, 256, side, side)
+    assert tokens.grid.shape == (2, nano.config.width, side, side)
     assert torch.isfinite(tokens.grid).all()
     assert torch.isfinite(tokens.pooled).all()
     assert float(tokens.pooled.std()) > 0
@@ -142,3 +142,13 @@ def test_an_encoder_and_a_decoder_of_different_trainings_are_refused() -> None:
         load_autoencoder("copernicus-fm-base")
     with pytest.raises(WeightsMismatch, match=r"decoder\.mask_token"):
         load_autoencoder(DEFAULT_MODEL, None, locate(DEFAULT_WEIGHTS[DEFAULT_MODEL]))
+
+
+def test_embedding_without_a_model_named_uses_the_one_that_ships(nano: CopernicusFM) -> None:
+    scene = arm.open(Path(arm.__file__).parent / "data" / "demo" / "s1_rtc_serengeti.tif", sensor="s1-rtc")[:, :64, :96]
+    np.testing.assert_array_equal(arm.embed(scene), arm.embed(scene, model=nano))
+
+
+def test_a_package_without_its_weights_says_what_to_do() -> None:
+    with pytest.raises(WeightsMissing, match="should ship with this program and is not there; install the whole"):
+        locate("package://copernicus-fm-pico.safetensors")

@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 import armillary as arm
 from armillary.earth.window import Window
-from armillary.product.preview import LONGEST_PX, pca_rgb, quicklook, rgb
+from armillary.product.preview import LONGEST_PX, pca_rgb, plain, quicklook, rgb
 
 MakeScene = Callable[..., xr.DataArray]
 DEMO = Path(arm.__file__).parent / "data" / "demo"
@@ -52,3 +52,11 @@ def test_a_quicklook_is_a_png_with_its_text_around_it(tmp_path: Path) -> None:
     drawn = imread(path)
     assert drawn.shape[1] > 1000
     assert drawn[..., :3].min() < 0.2
+
+
+def test_a_plain_picture_repeats_each_pixel_alike(tmp_path: Path) -> None:
+    small = np.random.default_rng(0).integers(0, 256, (3, 5, 4), dtype=np.uint8)
+    drawn = (imread(plain(tmp_path / "p.png", small, about_px=20)) * 255).round().astype(np.uint8)
+    assert drawn.shape == (12, 20, 4)
+    np.testing.assert_array_equal(drawn[::4, ::4], small)
+    np.testing.assert_array_equal(drawn[3::4, 3::4], small)
