@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from armillary.bench.kept import Kept
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.zoo import load_model
 from armillary.probe.features import Shelf
@@ -24,7 +25,7 @@ from armillary.sample.batch import Views
 from baselines import CACHE, untrained
 from comparison import difference_table, rows_of, score_table, write, write_rows
 from outcomes import outcomes, tables_of
-from real_pairs import Pairs, ombria_pairs, presto, worldcereal_points
+from real_pairs import Pairs, ombria_pairs, presto, ranked, worldcereal_points
 
 Fusion = Callable[[Views], Float[Tensor, "b d"]]
 
@@ -84,7 +85,8 @@ def features_of(pairs: Pairs, model: CopernicusFM, stranger: CopernicusFM, shelf
 def sets(data: Path, shelf: Shelf, only: Sequence[str]) -> Iterator[Pairs]:
     """The sets whose names are wanted; all when none is."""
     known: Mapping[str, Callable[[], Pairs]] = {
-        "ombria": lambda: ombria_pairs(data, shelf, lambda kept: untrained(kept)["rich statistics"]),
+        "ombria": lambda: ombria_pairs(data, shelf, _rich),
+        "ombria_ranked": lambda: ranked(ombria_pairs(data, shelf, _rich)),
         "worldcereal": lambda: worldcereal_points(data),
         "fuel_moisture": lambda: presto(data, "fuel_moisture"),
         "algae_blooms": lambda: presto(data, "algae_blooms"),
@@ -92,6 +94,10 @@ def sets(data: Path, shelf: Shelf, only: Sequence[str]) -> Iterator[Pairs]:
     for name, build in known.items():
         if not only or name in only:
             yield build()
+
+
+def _rich(kept: Kept) -> Float[np.ndarray, "n d"]:
+    return untrained(kept)["rich statistics"]
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ group), "10-shot", and "by place" (folds of whole blocks of land, where coordina
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -114,8 +114,9 @@ def _with_pixels(data: Path, shelf: Shelf, draws: int) -> dict[str, Callable[[],
     floods = "six groups of places, each left out once; g2 was held out of pretraining"
     countries = "six countries, each left out once: so few that it shows little; Spain was held out of pretraining"
     views = {
-        f"ombria_{view}": lambda view=view: _by_group(Kept.of(labels.ombria(data, view), shelf), floods)
+        f"ombria_{view}{suffix}": lambda view=view, ask=ask: ask(Kept.of(labels.ombria(data, view), shelf), floods)
         for view in ("s1_post", "s2_post")
+        for suffix, ask in (("", _by_group), ("_ranked", _ranked))
     }
     return {
         "eurosat_ms": lambda: _eurosat(eurosat(data, shelf), draws),
@@ -167,6 +168,21 @@ def _by_group(kept: Kept, note: str) -> Question:
     assert groups is not None
     name, draws = kept.labelled.name, {"all labels": (splits.leave_one_out(groups),)}
     return Question(name, kept.labelled.y, draws, groups, kept, kept.lonlat(), f"{kept.labelled.note}; {note}")
+
+
+def _ranked(kept: Kept, note: str) -> Question:
+    """Which items have more than the median of their group: groups differ in level, which no item shows."""
+    share = _by_group(kept, note)
+    assert share.units is not None
+    y = above_median(share.y, share.units)
+    note = f"whether the {kept.labelled.note} is above the median of its group; {note}"
+    return replace(share, name=f"{share.name}_ranked", y=y, note=note)
+
+
+def above_median(y: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """1 where a value is above the median of its group, else 0."""
+    median = np.array([np.median(y[groups == g]) for g in np.unique(groups)])
+    return (y > median[np.unique(groups, return_inverse=True)[1]]).astype(np.int64)
 
 
 def _without_pixels(folder: Path, draws: int) -> dict[str, Callable[[], Question]]:

@@ -6,7 +6,7 @@ encoder sees its spectrum, its place and its date and no texture; features of a 
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from armillary.models.card import Card
 from armillary.probe import splits
 from armillary.probe.features import Shelf, View, seen
 from armillary.sample.batch import Batch, Views
-from real_labels import FOLDS, Question
+from real_labels import FOLDS, Question, above_median
 
 SIDE_PX = 128
 CHUNK = 64
@@ -82,6 +82,15 @@ def ombria_pairs(data: Path, shelf: Shelf, plain: Callable[[Kept], Float[np.ndar
             }
 
     return Pairs(question, "".join(k.key for k in kept.values()), views, {s: plain(k) for s, k in kept.items()})
+
+
+def ranked(pairs: Pairs) -> Pairs:
+    """The same, asking which items lie above the median of their group: groups differ in level, which none shows."""
+    asked = pairs.question
+    assert asked.units is not None
+    note = f"whether an item is above the median of its group; {asked.note}"
+    y = above_median(asked.y, asked.units)
+    return replace(pairs, question=replace(asked, name=f"{asked.name}_ranked", y=y, note=note))
 
 
 def worldcereal_points(data: Path) -> Pairs:
