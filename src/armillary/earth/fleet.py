@@ -148,6 +148,14 @@ _S2_SSL4EO_SURFACE = Statistics(
     _SSL4EO_SOURCE + ": its level 2A, which SoftCon did not see",
 )
 
+_S2_NANO_SURFACE = Statistics(
+    NANO,
+    (468.8, 503.1, 774.8, 750.2, 1175.2, 2199.3, 2540.1, 2631.7, 2732.7, 2716.9, 1875.2, 1245.5),
+    (392.6, 518.6, 577.8, 733.3, 692.1, 980.1, 1185.1, 1275.3, 1259.4, 1179.4, 1036.1, 903.7),
+    "count",
+    "the 919 cloudless tiles of s2_l2a_weak that copernicus-fm-nano was trained on (docs/results/corpus.md)",
+)
+
 _S2_L1C = Sensor(
     name="s2-l1c",
     title="Sentinel-2 MSI level 1C, top of atmosphere",
@@ -182,7 +190,11 @@ def _surface() -> Sensor:
         chip_px=224,
         plausible=(-0.2, 3.0),
         counts=top.counts,
-        statistics=(Statistics(BENCH, bench.mean, bench.std, bench.unit, source), _S2_SSL4EO_SURFACE),
+        statistics=(
+            Statistics(BENCH, bench.mean, bench.std, bench.unit, source),
+            _S2_SSL4EO_SURFACE,
+            _S2_NANO_SURFACE,
+        ),
         note="Copernicus-FM was pretrained on level 1C only; no pretraining statistics exist for level 2A.",
     )
 

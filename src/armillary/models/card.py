@@ -273,15 +273,13 @@ copernicus_fm_card = Card(
 )
 """Copernicus-FM's statistics, per sensor of the fleet."""
 
-_TOP = "the Copernicus-Bench numbers of level 1C"
-
 nano_card = Card(
     model="Copernicus-FM nano",
     entries={
         "s1-grd": Entry(PRETRAIN, "s1-grd", "the Copernicus-Pretrain numbers; VV and VH have kernels of their own"),
         "s1-rtc": Entry(PRETRAIN, "s1-grd", "gamma0 in dB differs from sigma0 by the slope only"),
-        "s2-l1c": Entry(BENCH, "s2-l1c", _TOP),
-        "s2-l2a": Entry(BENCH, "s2-l1c", _TOP + " without B10, so that both levels share one scale"),
+        "s2-l1c": Entry(BENCH, "s2-l1c", "the Copernicus-Bench numbers"),
+        "s2-l2a": Entry(NANO, "s2-l2a", "cloudless land, as those of level 1C are, so that both levels look alike"),
         "s3-olci": Entry(NANO, "s3-olci", "radiance, standardised"),
         "s5p-co": Entry(NANO, "s5p-co", "columns, standardised"),
         "s5p-no2": Entry(NANO, "s5p-no2", "columns, standardised"),

@@ -32,7 +32,7 @@ from armillary.tokens.hyper import KERNEL_SCALE, KernelGenerator
 from armillary.tokens.patch import embed_patches
 from armillary.tokens.position import Position
 from armillary.tokens.resize import resize_kernel
-from armillary.tokens.stem import FINE, Stem
+from armillary.tokens.stem import FINE, SPAN, Stem, fine_steps
 from armillary.tokens.tokens import Joint, Tokens
 from armillary.tokens.where import AREA_KM2, DEGREES, Where
 
@@ -40,8 +40,8 @@ CODE_WIDTH = 128
 KERNELS_KEPT = 32
 """How many generated kernels are remembered; 13 bands of 16 px at width 768 are 10 MB."""
 
-FINE_GAIN = 4 * 13**0.5
-"""With a stem, kernels are scaled to the number of pixels they weigh; 1 for 13 bands of 4 x 4."""
+FINE_GAIN = 50.0
+"""With a stem, kernels are divided by bands x side, so that sums over more bands or larger kernels keep their size."""
 
 KERNEL_STD = 0.2
 """Standard deviation of a random generator's last layer: with it, tokens of standardised noise have a size near 1."""
@@ -155,7 +155,7 @@ class CopernicusFM(nn.Module):
             return embed_patches(pixels, kernel, bias, padding_px=self.config.quirks.padding_px)
         p = batch.patch_px
         rows, columns = (n // p * p for n in pixels.shape[-2:])
-        out: Tensor = self.stem(embed_patches(pixels[..., :rows, :columns], kernel, bias, padding_px=0))
+        out: Tensor = self.stem(fine_steps(pixels[..., :rows, :columns], kernel, bias))
         return out
 
     def kernel(
@@ -190,7 +190,7 @@ class CopernicusFM(nn.Module):
                 f"patches of {patch_px} px were asked, and this model cuts each into {FINE} x {FINE} fine ones, so "
                 f"their side is a multiple of {FINE} px; take {near}, or a size without a stem: copernicus-fm-small"
             )
-        return patch_px // FINE
+        return SPAN * (patch_px // FINE)
 
     def codes(self, bands: Sequence[Band]) -> Float[Tensor, "c d"]:
         """What the generator makes of each band on its own; a decoder generates its kernels from the same codes."""
@@ -279,7 +279,7 @@ class CopernicusFM(nn.Module):
             kernel, bias = generator(self._code(bands, project))
             kernel = resize_kernel(kernel, patch_px)
         if self.stem is not None:  # sums over more or larger patches of more bands keep their size
-            kernel = kernel * (FINE_GAIN / (len(bands) * patch_px**2) ** 0.5)
+            kernel = kernel * (FINE_GAIN / (len(bands) * patch_px))
         return (kernel * KERNEL_SCALE).to(dtype), (bias * KERNEL_SCALE).to(dtype)
 
 

@@ -6,7 +6,7 @@ laid out alike, (band, row, column), by `armillary.tokens.patch.patchify`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from types import MappingProxyType
 
@@ -25,6 +25,7 @@ from armillary.nn.block import BLOCK_EPS
 from armillary.nn.init import initialise
 from armillary.nn.trunk import Trunk, run_alike
 from armillary.sample.batch import Batch
+from armillary.tokens.around import fill_around
 from armillary.tokens.hyper import KERNEL_SCALE, SynthesisGenerator
 from armillary.tokens.mask import hidden_of, pick, unpick
 from armillary.tokens.position import Position
@@ -49,6 +50,7 @@ class DecoderConfig:
         fine_width: of the fine patches a token is split into before pixels are made; None: one linear kernel.
         pseudo_inverse: resize synthesis kernels by FlexiViT's rule for analysis kernels, as upstream does, which
             multiplies amplitudes by (base_px / patch_px)^2. False enlarges them as pictures are enlarged.
+        around: what is predicted is the difference from a smooth fill of seen patches (`armillary.tokens.around`).
         bias_token: the generators' unused bias, as upstream.
     """
 
@@ -59,10 +61,11 @@ class DecoderConfig:
     hidden: int = 2048
     fine_width: int | None = None
     pseudo_inverse: bool = False
+    around: bool = False
     bias_token: bool = False
 
 
-NANO_DECODER = DecoderConfig(width=128, depth=2, heads=4, base_px=4, hidden=512, fine_width=32)
+NANO_DECODER = DecoderConfig(width=128, depth=2, heads=4, base_px=4, hidden=512, fine_width=32, around=True)
 
 DECODERS: Mapping[str, tuple[DecoderConfig, str]] = MappingProxyType(
     {"copernicus-fm-nano": (NANO_DECODER, f"{PACKAGED}copernicus-fm-nano-decoder.safetensors")}
@@ -246,13 +249,28 @@ class MaskedAutoencoder(nn.Module):
         for last, (batch, at), grid in zip(run_alike(self.decoder.trunk, entered), several, grids, strict=True):
             codes = self.encoder.codes(batch.bands)
             pixels = self.decoder.leave(last, batch.bands, codes, batch.patch_px, grid)
+            pixels = pixels + self.start(batch, at) if self.decoder.config.around else pixels
             out.append(Rebuilt(pixels, hidden_of(grid[0] * grid[1], at), grid))
         return out
 
     def show(self, batch: Batch, at: Int[Tensor, "b k"]) -> tuple[Float[Tensor, "b m d"], tuple[int, int]]:
         """Tokens of the visible patches as they enter the trunk, the extra one first, and the grid; m = k + 1."""
-        x, grid = self.encoder.enter(batch)
+        x, grid = self.encoder.enter(self._without_hidden(batch, at))
         return torch.cat((x[:, :1], pick(x[:, 1:], at)), dim=1), grid
+
+    def start(self, batch: Batch, at: Int[Tensor, "b k"]) -> Float[Tensor, "b n p"]:
+        """What the decoder's prediction is added to: a smooth fill of the patches at `at`, 0 where there is none."""
+        return fill_around(batch.pixels, at, batch.patch_px)
+
+    def _without_hidden(self, batch: Batch, at: Int[Tensor, "b k"]) -> Batch:
+        """With a stem, whose tokens see beyond their patch, hidden pixels become 0, the mean."""
+        if self.encoder.stem is None:
+            return batch
+        p = batch.patch_px
+        rows, columns = (n // p for n in batch.pixels.shape[-2:])
+        seen = ~hidden_of(rows * columns, at).view(-1, 1, rows, columns)
+        whole = batch.pixels[..., : rows * p, : columns * p].nan_to_num(0.0, 0.0, 0.0)
+        return replace(batch, pixels=whole * seen.repeat_interleave(p, 2).repeat_interleave(p, 3))
 
 
 def load_autoencoder(

@@ -48,7 +48,7 @@ class CopernicusFMConfig:
         shared_generator: one kernel generator for light and for named bands, and no road for official vectors.
         generator_hidden: width of the generators' hidden layer.
         polarised: whether polarisations of one wavelength are told apart. Upstream's VV and VH share every kernel.
-        fine_width: of the fine patches of a stem (`armillary.tokens.stem`); None: one linear kernel per patch, as
+        fine_width: of the fine steps of a stem (`armillary.tokens.stem`); None: one linear kernel per patch, as
             upstream.
         own_card: the project's own statistics per sensor in place of upstream's.
         pooled_affine: whether the LayerNorm of the pooled vector has weights; released files have none.
@@ -95,12 +95,12 @@ SIZES: Mapping[str, CopernicusFMConfig] = {
         depth=6,
         heads=4,
         taps=(1, 2, 3, 5),
-        base_px=4,
+        base_px=8,
         sentence_route=True,
         shared_generator=True,
         generator_hidden=512,
         polarised=True,
-        fine_width=64,
+        fine_width=48,
         own_card=True,
         quirks=CORRECT,
     ),

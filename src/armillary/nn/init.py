@@ -5,17 +5,18 @@ from torch import nn
 
 
 def initialise(module: nn.Module, rng: torch.Generator) -> None:
-    """Linear layers xavier-uniform with bias 0, LayerNorm 1 and 0, tokens N(0, 0.02), as in arXiv:2111.06377.
+    """Linear layers and convolutions xavier-uniform, bias 0, LayerNorm 1 and 0, tokens N(0, 0.02) (arXiv:2111.06377).
 
     Parameters that belong to no linear layer and no norm are tokens.
     """
-    layers = [m for m in module.modules() if isinstance(m, nn.Linear | nn.LayerNorm)]
+    layers = [m for m in module.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.LayerNorm)]
     done: set[int] = set()
     for layer in layers:
         done |= {id(p) for p in layer.parameters()}
-        if isinstance(layer, nn.Linear):
+        if not isinstance(layer, nn.LayerNorm):
             nn.init.xavier_uniform_(layer.weight, generator=rng)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         else:
             layer.reset_parameters()
     for p in module.parameters():

@@ -1,43 +1,55 @@
-"""Stem: tokens built from fine patches through two non-linear merges, instead of one linear kernel.
+"""Stem: tokens built by a few small convolutions, instead of one linear kernel per patch (arXiv:2106.14881).
 
-A patch of p x p pixels is first cut into 4 x 4 *fine patches*, each weighed with a generated kernel of p/4 pixels;
-twice, 2 x 2 neighbours are merged by a GELU and a linear layer. Texture survives that one linear kernel averages
-away. Merges never overlap, so a token sees its own patch and nothing else, and masking stays honest (unlike a stem of
-overlapping convolutions, arXiv:2106.14881).
+The generated kernel of a sensor is laid on every *fine step*, a quarter of a patch, and is two steps wide; three shared
+convolutions then turn each 4 x 4 fine steps into one token. Texture survives that one linear kernel averages away, and
+little imagery goes further. A token sees somewhat beyond its patch: whoever hides patches sets their pixels to 0, the
+mean, before they come here (`armillary.models.mae`).
 """
 
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu
+from torch.nn.functional import conv2d, gelu, pad
 
 FINE = 4
-"""Fine patches along each side of a patch."""
+"""Fine steps along each side of a patch."""
+
+SPAN = 2
+"""Width of the generated kernel in fine steps."""
 
 
 class Stem(nn.Module):
-    """Fine patches to tokens.
+    """Fine steps to tokens.
 
     Args:
-        fine_width: of a fine patch.
+        fine_width: channels of a fine step.
         width: of a token.
     """
 
     def __init__(self, fine_width: int, width: int) -> None:
         super().__init__()
-        self.merge1 = nn.Linear(4 * fine_width, 2 * fine_width)
-        self.merge2 = nn.Linear(8 * fine_width, width)
+        self.mix = nn.Conv2d(fine_width, fine_width, 3, padding=1)
+        self.merge1 = nn.Conv2d(fine_width, 2 * fine_width, 3, stride=2, padding=1)
+        self.merge2 = nn.Conv2d(2 * fine_width, width, 3, stride=2, padding=1)
 
     def forward(self, fine: Float[Tensor, "b f rows columns"]) -> Float[Tensor, "b d rows//4 columns//4"]:
-        """Each 4 x 4 fine patches as one token; rows and columns are multiples of 4."""
-        x = self.merge1(gelu(_quarters(rearrange(fine, "b f h w -> b h w f"))))
-        x = self.merge2(gelu(_quarters(x)))
-        tokens: Tensor = rearrange(x, "b h w d -> b d h w")
+        """Each 4 x 4 fine steps as one token; rows and columns are multiples of 4."""
+        x = self.mix(gelu(fine))
+        tokens: Tensor = self.merge2(gelu(self.merge1(gelu(x))))
         return tokens
 
 
+def fine_steps(
+    pixels: Float[Tensor, "b c h w"], kernel: Float[Tensor, "f c k k"], bias: Float[Tensor, " f"]
+) -> Float[Tensor, "b f rows columns"]:
+    """The generated kernel on every fine step, half of its k pixels; what lies beyond the edge is 0."""
+    step = kernel.shape[-1] // SPAN
+    before = step // 2
+    return conv2d(pad(pixels, (before, step - before, before, step - before)), kernel, bias, stride=step)
+
+
 class Unstem(nn.Module):
-    """The way back: a token as its 4 x 4 fine patches.
+    """The way back: a token as its 4 x 4 *fine patches*, which do not overlap.
 
     Args:
         width: of a token.
@@ -54,7 +66,3 @@ class Unstem(nn.Module):
         x = rearrange(self.split1(x), "b n (p q f) -> b n p q f", p=2, q=2)
         x = self.split2(gelu(x))
         return rearrange(x, "b n p q (r s f) -> b n (p r q s) f", r=2, s=2)
-
-
-def _quarters(x: Float[Tensor, "b h w f"]) -> Float[Tensor, "b h//2 w//2 4*f"]:
-    return rearrange(x, "b (h p) (w q) f -> b h w (p q f)", p=2, q=2)

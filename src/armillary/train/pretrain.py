@@ -69,6 +69,8 @@ class PretrainConfig:
         views: how views differ.
         recrop: while training, what is rebuilt is a random view of each crop, and not the crop; for fixed crops.
         temperature: of the contrast.
+        rebuild_every: steps between two that reconstruct (each sensor alone); the others save the time.
+        together_every: the same for reconstruction together.
     """
 
     weights: Weights = field(default_factory=Weights)
@@ -83,6 +85,8 @@ class PretrainConfig:
     views: ViewConfig = field(default_factory=ViewConfig)
     recrop: bool = False
     temperature: float = 0.2
+    rebuild_every: int = 1
+    together_every: int = 1
 
 
 class Pretraining(nn.Module):
@@ -135,13 +139,17 @@ class Pretraining(nn.Module):
         kins = [(kin, card.collate(kin.samples).to(self._device)) for kin in kin_of(draw)]
         weights = self.config.weights
         terms: dict[str, Term] = {}
-        if weights.reconstruct:
+        if weights.reconstruct and self._due(draw.step, self.config.rebuild_every):
             terms |= self._reconstruct(kins, draw.step)
-        if self.together is not None:
+        if self.together is not None and self._due(draw.step, self.config.together_every):
             terms |= {k: _weighed(t, weights.together) for k, t in self.together(kins, draw.step).items()}
         if weights.describe or self.project is not None or self.sort is not None:
             terms |= self._views(kins, draw)
         return terms
+
+    def _due(self, step: int, every: int) -> bool:
+        """Whether a term is part of this step; evaluations leave none out."""
+        return not self.training or step % every == every - 1
 
     def _reconstruct(self, kins: Sequence[tuple[Kin, Batch]], step: int) -> dict[str, Term]:
         names, several = [], []

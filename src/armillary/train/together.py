@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from armillary.models.mae import MaskedAutoencoder
 from armillary.sample.batch import Batch
-from armillary.tokens.mask import hidden_of, mask_random, pick
+from armillary.tokens.mask import hidden_of, mask_random
 from armillary.train.kin import Kin, grid_of
 from armillary.train.objective import Term
 from armillary.train.reconstruct import Targets, reconstruction, term
@@ -78,6 +78,7 @@ class Together(nn.Module):
             where = at.get(name, torch.empty(len(batch), 0, dtype=torch.long, device=own.device))
             codes = self.mae.encoder.codes(batch.bands)
             pixels = self.mae.decoder(own, where, batch, codes, grids[name], others)
+            pixels = pixels + self.mae.start(batch, where) if self.mae.decoder.config.around else pixels
             yield reconstruction(pixels, self.targets.of(batch), hidden_of(pixels.shape[1], where))
 
     def _hidden(self, names: Sequence[str], step: int) -> str | None:
@@ -101,10 +102,7 @@ def encode_together(
     """Visible tokens of each sensor in `at` after the trunk, the extra one first; and every sensor's grid."""
     encoder = mae.encoder
     grids = {name: grid_of(mae, batch) for name, batch in batches.items()}
-    shown = {}
-    for name, where in at.items():
-        x, _ = encoder.enter(batches[name])
-        shown[name] = torch.cat((x[:, :1], pick(x[:, 1:], where)), dim=1)
+    shown = {name: mae.show(batches[name], where)[0] for name, where in at.items()}
     last = encoder.cls_norm(encoder.trunk(torch.cat(list(shown.values()), dim=1), ())[-1])
     parts = last.split([x.shape[1] for x in shown.values()], dim=1)
     return dict(zip(shown, parts, strict=True)), grids
