@@ -40,7 +40,8 @@ joint less the other.
 
 bigearthnet_s1s2_pairs (six places, 2 to 4 labels each) is too small to ask. Single pixels are shown to the encoder as
 flat patches: no texture, so what they say is about spectra and backscatter alone. The encoder's vectors are averaged
-over dates, which leaves the season out; "no learning" is the values of all dates unless it says mean over dates.
+over dates, which leaves the season out; "no learning" is the values of all dates unless it says mean over dates. No
+encoder is told a place: with a linear probe, places would name the groups.
 """
 
 

@@ -95,7 +95,8 @@ def _kept_trials(
 def _answer(question: Question, probe: str, x: Float[np.ndarray, "n d"], name: str) -> Answer:
     y = question.y
     if probe == "linear":
-        return (lambda s: linear.classify(x, y, s)) if question.of_classes else (lambda s: linear.regress(x, y, s))
+        fit = linear.classify if question.of_classes else linear.regress
+        return lambda split: fit(x, y, split, groups=question.units)
     judge = knn.vote if question.of_classes else knn.average
 
     def nearest(split: splits.Split) -> np.ndarray:

@@ -36,7 +36,7 @@ def quick_scores(kept: Kept, x: Float[np.ndarray, "n d"], *, final: bool) -> ROW
     if groups is not None:
         draws = [splits.group_folds(groups, 5, np.random.default_rng(0), y=y)]
         few = [(splits.shots(y, 10, np.random.default_rng((1, k)), groups=groups),) for k in range(5)]
-        return _means(_asked(x, y, draws, few))
+        return _means(_asked(x, y, draws, few, groups))
     if not final:
         items = splits.halves(y)[0]
         draws, few = list(splits.repeated(y[items], 5, 10, 0)), _shots(y[items], 5)
@@ -50,11 +50,13 @@ def _shots(y: np.ndarray, per_class: int) -> list[tuple[splits.Split, ...]]:
     return [(splits.shots(y, per_class, np.random.default_rng((1, k))),) for k in range(20)]
 
 
-def _asked(x: np.ndarray, y: np.ndarray, draws: trials.Draws, few: trials.Draws) -> tuple[trials.Trials, ...]:
+def _asked(
+    x: np.ndarray, y: np.ndarray, draws: trials.Draws, few: trials.Draws, groups: np.ndarray | None = None
+) -> tuple[trials.Trials, ...]:
     return (
-        trials.run(lambda s: linear.classify(x, y, s), y, draws),
+        trials.run(lambda s: linear.classify(x, y, s, groups=groups), y, draws),
         trials.run(lambda s: vote(*standardised(x[s.test], x[s.train]), y[s.train], NEIGHBOURS), y, draws),
-        trials.run(lambda s: linear.classify(x, y, s), y, few),
+        trials.run(lambda s: linear.classify(x, y, s, groups=groups), y, few),
     )
 
 

@@ -1,7 +1,7 @@
 """Real sets that hold Sentinel-1 and Sentinel-2 of the same places with an answer: questions for both at once.
 
 *Flat patches*: some sets are single pixels through time. Each pixel is repeated to one token's square, so that an
-encoder sees its spectrum, its place and its date and no texture; features of a point are the mean over its dates.
+encoder sees its spectrum and its date, but neither texture nor place; features of a point are the mean over its dates.
 """
 
 import json
@@ -77,7 +77,9 @@ def ombria_pairs(data: Path, shelf: Shelf, plain: Callable[[Kept], Float[np.ndar
         for start in range(0, len(question.y), CHUNK):
             items = range(start, min(start + CHUNK, len(question.y)))
             yield {
-                k.labelled.sensor.name: seen(card.collate(list(k.samples(items))), View(side_px=SIDE_PX))
+                k.labelled.sensor.name: seen(
+                    card.collate(list(k.samples(items))), View(side_px=SIDE_PX, knows=("time", "area"))
+                )
                 for k in kept.values()
             }
 
@@ -145,27 +147,21 @@ def _points(
     draws = tuple(splits.group_folds(groups, FOLDS, np.random.default_rng((2, k)), y=classes) for k in range(5))
     question = Question(name, y, {"by place": draws}, groups, None, lonlat, note)
     steps = days.shape[1]
-    place = torch.tensor(np.repeat(lonlat, steps, axis=0), dtype=torch.float32)
     when = torch.tensor(days.reshape(-1), dtype=torch.float32)
 
     def views(card: Card) -> Iterator[Views]:
         for start in range(0, len(when), 8 * CHUNK):
             rows = slice(start, start + 8 * CHUNK)
-            yield {
-                s.name: _flat(card, s, v.reshape(len(when), -1)[rows], place[rows], when[rows])
-                for s, v in values.items()
-            }
+            yield {s.name: _flat(card, s, v.reshape(len(when), -1)[rows], when[rows]) for s, v in values.items()}
 
     key = json.dumps([name, {s.name: [float(np.nansum(v)), list(v.shape)] for s, v in values.items()}])
     plain = {s.name.split("-")[0]: np.asarray(v, dtype=np.float64).reshape(len(y), -1) for s, v in values.items()}
     return Pairs(question, key, views, plain, steps)
 
 
-def _flat(
-    card: Card, sensor: Sensor, values: Float[np.ndarray, "b c"], lonlat: torch.Tensor, days: torch.Tensor
-) -> Batch:
+def _flat(card: Card, sensor: Sensor, values: Float[np.ndarray, "b c"], days: torch.Tensor) -> Batch:
     pixels = np.ascontiguousarray(np.broadcast_to(values[:, :, None, None], (*values.shape, POINT_PX, POINT_PX)))
-    return card.batch(pixels, sensor, unit=sensor.unit, lonlat=lonlat, days=days)
+    return card.batch(pixels, sensor, unit=sensor.unit, days=days)
 
 
 def _series(table: pd.DataFrame, columns: list[list[str]]) -> Float[np.ndarray, "n t c"]:

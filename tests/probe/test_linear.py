@@ -52,6 +52,23 @@ def test_answers_do_not_depend_on_which_others_are_asked() -> None:
     assert classify(X, Y, alone)[0] == classify(X, Y, SPLIT)[0]
 
 
+def test_a_penalty_chosen_across_groups_does_not_learn_the_groups() -> None:
+    groups = np.arange(120) // 10
+    level = RNG.normal(size=12)[groups]
+    names = np.eye(12)[groups] + 0.01 * RNG.normal(size=(120, 12))  # features that only name the group
+    split = Split(np.arange(80), np.arange(80, 120))
+    apart = regress(names, level, split, groups=groups) - level[split.test]
+    alike = regress(names, level, split) - level[split.test]
+    assert np.square(apart).mean() <= np.square(alike).mean()
+    assert np.square(apart).mean() < 1.5 * np.square(level[split.test] - level[split.train].mean()).mean()
+
+
+def test_a_class_that_lies_in_one_group_can_still_be_learned() -> None:
+    groups = np.where(Y == 0, 0, 1 + np.arange(60) % 5)
+    split = folds(Y, 3, np.random.default_rng(1))[0]
+    assert (classify(X, Y, split, groups=groups) == Y[split.test]).mean() > 0.9
+
+
 def test_a_missing_number_counts_as_the_mean_of_its_feature() -> None:
     holed = X.copy()
     holed[SPLIT.test[0], 3] = np.nan

@@ -2,7 +2,7 @@
 
 Features are standardised by the training items, and rotated onto their principal axes, which changes no prediction of
 a linear model with a squared penalty and leaves at most as many columns as there are items. The penalty is chosen by
-folds within the training items.
+folds within the training items, which cut no group either.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from sklearn.linear_model import Ridge
 
 from armillary.errors import OutOfRange
 from armillary.probe.knn import CONSTANT
-from armillary.probe.splits import Split, folds
+from armillary.probe.splits import Split, folds, group_folds
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """C of the logistic regression: the inverse of its penalty, on standardised features."""
 
-PENALTIES = tuple(10.0**k for k in range(-1, 6))
+PENALTIES = tuple(10.0**k for k in range(-1, 7))
 """Of the ridge regression."""
 
 INNER_FOLDS = 4
@@ -83,32 +83,42 @@ class Logistic:
 
 
 def classify(
-    x: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], split: Split, *, strengths: Sequence[float] = STRENGTHS
+    x: Float[np.ndarray, "n d"],
+    y: Int[np.ndarray, " n"],
+    split: Split,
+    *,
+    groups: Int[np.ndarray, " n"] | None = None,
+    strengths: Sequence[float] = STRENGTHS,
 ) -> Int[np.ndarray, " q"]:
-    """Classes of the split's test items by logistic regression, C chosen by inner folds (largest likelihood)."""
+    """Classes of the split's test items by logistic regression, C chosen by inner folds (largest likelihood).
+
+    Args:
+        x: features of all items.
+        y: classes of all items; those of the test items are not looked at.
+        split: who teaches and who is asked.
+        groups: never cut by an inner fold either, so that the penalty is chosen for new groups.
+        strengths: values of C among which to choose.
+    """
     scale = Scale.of(x[split.train].astype(np.float64))
     known, labels = scale(x[split.train].astype(np.float64)), y[split.train]
-    best = choose_strength(known, labels, strengths)
+    best = strengths[0]
+    if len(strengths) > 1:
+        best = choose_strength(known, labels, _inner(labels, groups, split), strengths)
     return logistic(known, labels, best).answer(scale(x[split.test].astype(np.float64)))
 
 
 def choose_strength(
-    x: Float[np.ndarray, "n r"], y: Int[np.ndarray, " n"], strengths: Sequence[float] = STRENGTHS
+    x: Float[np.ndarray, "n r"], y: Int[np.ndarray, " n"], inner: Sequence[Split], strengths: Sequence[float]
 ) -> float:
-    """The C under which items that were held out within the training part are most likely."""
-    if len(strengths) == 1:
-        return strengths[0]
-    smallest = int(np.unique(y, return_counts=True)[1].min())
-    if smallest < 2:
-        raise OutOfRange("a class has one training item, and the penalty cannot be chosen; give strengths=(1.0,)")
-    inner = folds(y, min(INNER_FOLDS, smallest), np.random.default_rng(0))
+    """The C under which items that inner folds hold out are most likely; classes that a fold never saw do not count."""
     loss = np.zeros(len(strengths))
     for split in inner:
         start: Logistic | None = None
         for i, c in enumerate(strengths):
             start = logistic(x[split.train], y[split.train], c, start=start)
-            at = np.searchsorted(start.classes, y[split.test])
-            loss[i] -= start.log_shares(x[split.test])[np.arange(len(at)), at].sum()
+            asked = split.test[np.isin(y[split.test], start.classes)]
+            at = np.searchsorted(start.classes, y[asked])
+            loss[i] -= start.log_shares(x[asked])[np.arange(len(at)), at].sum()
     return strengths[int(loss.argmin())]
 
 
@@ -154,20 +164,40 @@ def logistic(
 
 
 def regress(
-    x: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], split: Split, *, penalties: Sequence[float] = PENALTIES
+    x: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
+    split: Split,
+    *,
+    groups: Int[np.ndarray, " n"] | None = None,
+    penalties: Sequence[float] = PENALTIES,
 ) -> Float[np.ndarray, " q"]:
-    """Values of the split's test items by ridge regression, its penalty chosen by inner folds (least squares)."""
+    """Values of the split's test items by ridge regression, its penalty chosen by inner folds (least squares).
+
+    Arguments as for `classify`.
+    """
     scale = Scale.of(x[split.train].astype(np.float64))
     known, values = scale(x[split.train].astype(np.float64)), y[split.train].astype(np.float64)
     loss = np.zeros(len(penalties))
     alike = np.zeros(len(values), dtype=np.int64)
-    for inner in folds(alike, min(INNER_FOLDS, len(values)), np.random.default_rng(0)):
+    for inner in _inner(alike, groups, split):
         for i, penalty in enumerate(penalties):
             guess = Ridge(penalty).fit(known[inner.train], values[inner.train]).predict(known[inner.test])
             loss[i] += np.square(guess - values[inner.test]).sum()
     model = Ridge(penalties[int(loss.argmin())]).fit(known, values)
     out: Float[np.ndarray, " q"] = model.predict(scale(x[split.test].astype(np.float64)))
     return out
+
+
+def _inner(labels: Int[np.ndarray, " m"], groups: Int[np.ndarray, " n"] | None, split: Split) -> tuple[Split, ...]:
+    """Folds within the training items: of whole groups, or stratified where every item stands alone."""
+    rng = np.random.default_rng(0)
+    if groups is not None and len(np.unique(groups[split.train])) > 1:
+        own = groups[split.train]
+        return group_folds(own, min(INNER_FOLDS, len(np.unique(own))), rng, y=labels)
+    smallest = int(np.unique(labels, return_counts=True)[1].min())
+    if smallest < 2:
+        raise OutOfRange("a class has one training item, and the penalty cannot be chosen; give strengths=(1.0,)")
+    return folds(labels, min(INNER_FOLDS, smallest), rng)
 
 
 def _nan_moments(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
