@@ -19,8 +19,9 @@ _STRETCH = (2.0, 98.0)
 
 
 def draw(mae: MaskedAutoencoder, crops: Sequence[Crop], path: Path) -> None:
-    """One row per crop."""
-    draw_panels(path, tuple(_rows(mae, crops)))
+    """One row per crop; nothing where there is none."""
+    if crops:
+        draw_panels(path, tuple(_rows(mae, crops)))
 
 
 def _rows(mae: MaskedAutoencoder, crops: Sequence[Crop]) -> Iterator[Panel]:

@@ -76,7 +76,8 @@ def test_exchanged_polarisations_are_seen_by_our_model_and_not_by_theirs(own: Co
     crossed = replace(batch, pixels=batch.pixels.flip(1))
     theirs = random_model(PAPERS, seed=1)
     assert_close(theirs(crossed).pooled, theirs(batch).pooled, atol=1e-5, rtol=1e-4)
-    assert float((own(crossed).pooled - own(batch).pooled).abs().max()) > 1e-3
+    ours = own.embed_patches(crossed) - own.embed_patches(batch)  # before norms, which hide how small a random one is
+    assert float(ours.abs().max()) > 1e-4
 
 
 def test_the_order_of_bands_leaves_tokens_alone(own: CopernicusFM) -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from armillary.tokens.stem import FINE, Stem, Unstem
+from armillary.tokens.stem import FINE, SPAN, Stem, Unstem, fine_steps
 
 
 @pytest.fixture
@@ -10,23 +10,36 @@ def noise() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+REACH = 4
+"""Fine steps beyond its own 4 x 4 that the three convolutions of a stem let a token see."""
+
+
 @pytest.mark.parametrize("at", [(0, 0), (1, 2), (2, 0)])
-def test_a_token_sees_its_own_fine_patches_and_no_others(at: tuple[int, int], noise: torch.Generator) -> None:
+def test_a_token_sees_its_patch_and_little_beyond(at: tuple[int, int], noise: torch.Generator) -> None:
     stem = Stem(fine_width=3, width=5)
     fine = torch.randn(1, 3, 3 * FINE, 3 * FINE, generator=noise).requires_grad_()
     stem(fine)[0, :, at[0], at[1]].square().sum().backward()
     assert fine.grad is not None
     seen = fine.grad.abs().sum(dim=(0, 1)) > 0
-    own = torch.zeros(3 * FINE, 3 * FINE, dtype=torch.bool)
-    own[at[0] * FINE : (at[0] + 1) * FINE, at[1] * FINE : (at[1] + 1) * FINE] = True
-    assert torch.equal(seen, own)
+    steps = torch.arange(3 * FINE)
+    near = [(steps >= i * FINE - REACH) & (steps < (i + 1) * FINE + REACH) for i in at]
+    assert bool(seen[at[0] * FINE : (at[0] + 1) * FINE - 1, at[1] * FINE : (at[1] + 1) * FINE - 1].all())
+    assert not bool((seen & ~(near[0][:, None] & near[1][None])).any())
 
 
-def test_the_same_fine_patches_are_the_same_token_wherever_they_lie(noise: torch.Generator) -> None:
-    stem = Stem(fine_width=3, width=5)
-    one = torch.randn(1, 3, FINE, FINE, generator=noise)
-    tokens = stem(one.repeat(1, 1, 2, 3))
-    assert_close(tokens, stem(one).expand(1, 5, 2, 3))
+@pytest.mark.parametrize("step", [1, 2, 4, 16])
+def test_there_is_one_fine_step_for_each_quarter_of_a_patch(step: int, noise: torch.Generator) -> None:
+    """S5P, S3, S2 and the DEM have patches of 4, 8, 16 and 64 px."""
+    kernel = torch.randn(3, 2, SPAN * step, SPAN * step, generator=noise)
+    pixels = torch.randn(1, 2, 8 * step, 4 * step, generator=noise)
+    assert fine_steps(pixels, kernel, torch.zeros(3)).shape == (1, 3, 8, 4)
+
+
+def test_a_fine_step_is_the_kernel_on_the_pixels_around_it() -> None:
+    pixels = torch.zeros(1, 1, 8, 8)
+    pixels[0, 0, 3:5, 3:5] = 1.0  # the step of 2 px that begins at (4, 4) reaches 1 px back and 1 px ahead
+    found = fine_steps(pixels, torch.ones(1, 1, 4, 4), torch.zeros(1))[0, 0]
+    assert found.tolist() == [[0, 0, 0, 0], [0, 4, 4, 0], [0, 4, 4, 0], [0, 0, 0, 0]]
 
 
 def test_a_stem_is_more_than_a_linear_map(noise: torch.Generator) -> None:
