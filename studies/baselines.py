@@ -49,7 +49,7 @@ def coordinates(lonlat: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 3"]:
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
 
 
-def harmonics(lonlat: Float[np.ndarray, "n 2"], shelf: Shelf, count: int = 512) -> Float[np.ndarray, "n d"]:
+def harmonics(lonlat: Float[np.ndarray, "n 2"], shelf: Shelf, count: int = 192) -> Float[np.ndarray, "n d"]:
     """Random Fourier features of points on the sphere at three scales: a strong linear model of coordinates alone."""
 
     def make() -> np.ndarray:

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
 from scipy.special import log_softmax
-from sklearn.linear_model import Ridge
 
 from armillary.errors import OutOfRange
 from armillary.probe.knn import CONSTANT
@@ -180,12 +179,23 @@ def regress(
     loss = np.zeros(len(penalties))
     alike = np.zeros(len(values), dtype=np.int64)
     for inner in _inner(alike, groups, split):
-        for i, penalty in enumerate(penalties):
-            guess = Ridge(penalty).fit(known[inner.train], values[inner.train]).predict(known[inner.test])
-            loss[i] += np.square(guess - values[inner.test]).sum()
-    model = Ridge(penalties[int(loss.argmin())]).fit(known, values)
-    out: Float[np.ndarray, " q"] = model.predict(scale(x[split.test].astype(np.float64)))
+        guesses = _ridge(known[inner.train], values[inner.train], known[inner.test], penalties)
+        loss += np.square(guesses - values[inner.test]).sum(axis=1)
+    best = penalties[int(loss.argmin())]
+    out: Float[np.ndarray, " q"] = _ridge(known, values, scale(x[split.test].astype(np.float64)), (best,))[0]
     return out
+
+
+def _ridge(
+    x: Float[np.ndarray, "m r"], y: Float[np.ndarray, " m"], asked: Float[np.ndarray, "q r"], penalties: Sequence[float]
+) -> Float[np.ndarray, "p q"]:
+    """Ridge regressions with a free offset, one per penalty, from one decomposition."""
+    middle, level = x.mean(axis=0), y.mean()
+    size, axes = np.linalg.eigh((x - middle).T @ (x - middle))
+    along = axes.T @ ((x - middle).T @ (y - level))
+    weights = axes @ (along[:, None] / (size.clip(0.0)[:, None] + np.array(penalties)))
+    guesses: Float[np.ndarray, "p q"] = (level + (asked - middle) @ weights).T
+    return guesses
 
 
 def _inner(labels: Int[np.ndarray, " m"], groups: Int[np.ndarray, " n"] | None, split: Split) -> tuple[Split, ...]:
