@@ -192,7 +192,7 @@ class Tiles:
     def _stored(self, row: Row, rows: slice, cols: slice) -> Shaped[np.ndarray, "c h w"]:
         path = self.folder / row.shard
         try:
-            stored: np.ndarray = _shard(path, os.getpid(), path.stat().st_mtime_ns).get_slice(row.id)[:, rows, cols]
+            stored: np.ndarray = _shard(path, os.getpid(), path.stat().st_mtime_ns).get_slice(row.id)[:, rows, cols]  # type: ignore[no-untyped-call]
         except (OSError, SafetensorError) as cause:
             raise SceneUnreadable(f"{row.id} cannot be read from {path} ({cause}); write the tiles again") from cause
         return stored
