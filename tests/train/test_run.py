@@ -21,7 +21,10 @@ SCRIPT = Path(__file__).with_name("job.py")
 
 def start(folder: Path, *words: str) -> "subprocess.Popen[str]":
     command = [sys.executable, str(SCRIPT), str(folder), *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # as many as here, where other tests may have set it
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **threads}
+    )
 
 
 def finish(folder: Path, *words: str) -> None:
