@@ -151,8 +151,8 @@ HIDDEN = 0.7
 """Share of hidden patches, as in training."""
 
 REBUILT_LOOK = (
-    "Most patches are hidden from the model, which says all bands of each from those that are left. Look for shores "
-    "and channels that go on through the gaps, and for what it cannot know: detail comes out blurred."
+    "Most patches are hidden. The prediction begins with a smooth fill of what is left, which the model corrects; with "
+    "weights as young as these, most of what is seen in the gaps is that fill, and detail comes out blurred."
 )
 
 TARGETS = Targets(scale="values")
