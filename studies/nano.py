@@ -2,8 +2,8 @@
 
 python studies/corpus.py DATA CORPUS          decode the real imagery once
 python studies/cloud_teacher.py CORPUS CACHE  ask the cloud network once (see there what it needs)
-python studies/nano.py CORPUS CACHE RUNS      RUNS/small, then RUNS/large
-python studies/ship.py RUNS/large             the files that ship
+python studies/nano.py CORPUS CACHE LABELS RUNS   RUNS/small, then RUNS/large; LABELS is s2_l2a_weak's labels.csv
+python studies/ship.py RUNS/large RUNS/small   the files that ship
 """
 
 import argparse
@@ -21,6 +21,7 @@ def main() -> None:
     said = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     said.add_argument("corpus", type=Path)
     said.add_argument("cache", type=Path)
+    said.add_argument("labels", type=Path)
     said.add_argument("runs", type=Path)
     said.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = said.parse_args()
@@ -29,7 +30,7 @@ def main() -> None:
     for folder, config, begin in ((small, SMALL, None), (large, LARGE, small)):
         if (folder / WEIGHTS).is_file():
             continue
-        job = nano_job(given.corpus, given.cache, config, begin)
+        job = nano_job(given.corpus, given.cache, config, begin=begin, labels=given.labels)
         with Progress() as bar:
             task = bar.add_task(folder.name, total=config.steps)
             for progress in run(job, folder, resume=folder.exists()):

@@ -132,7 +132,7 @@ class CloudFacts:
 CLOUD_FACTS = CloudFacts()
 
 SMALL = CopernicusFMRecipe(
-    steps=8000,
+    steps=4000,
     batch_size=64,
     optim=OptimConfig(lr=1e-3, warmup_steps=200, weight_decay=0.05),
     ema_decay=0.998,
@@ -158,7 +158,7 @@ SMALL = CopernicusFMRecipe(
 
 LARGE = replace(
     SMALL,
-    steps=800,
+    steps=500,
     batch_size=24,
     optim=OptimConfig(lr=3e-4, warmup_steps=50, weight_decay=0.05),
     objective=replace(
