@@ -107,6 +107,8 @@ def told_from(
     first = seen["b"][:, :1] if own is None else seen["a"]
     where = torch.empty(len(a), 0, dtype=torch.long) if own is None else own
     pixels = mae.decoder(first, where, a, mae.encoder.codes(a.bands), grids["a"], seen["b"][:, 1:])
+    if own is not None and mae.decoder.config.around:
+        pixels = pixels + mae.start(a, own)
     return unpatchify(pixels.float(), a.patch_px, rows=grids["a"][0], columns=grids["a"][1]).numpy()
 
 

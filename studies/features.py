@@ -44,8 +44,9 @@ choice of training items would change. *Over items*: bootstrap of items (of whol
 another choice of places would change, and so the interval to trust for a claim. With six groups it is rough.
 
 Decisions about training saw s2_l2a_weak and one fixed half of eurosat_ms (`armillary.probe.splits.halves`, seed 0).
-The pixels, never the labels, of s2_l2a_weak and of the other sets but eurosat_ms were trained on, except for held-out
-places. Rich statistics: percentiles, spectral indices, gradients. Random patches: 256 whitened patches of 3 px, drawn
+Early choices (learning rate, contrast, which layers of the cloud network to learn from) had seen all of eurosat_ms
+before that rule stood. Pretraining saw nothing of eurosat_ms; of the other sets it saw the pixels of places that are
+not held out, and of s2_l2a_weak the weak labels of those as well (see there). Rich statistics: percentiles, spectral indices, gradients. Random patches: 256 whitened patches of 3 px, drawn
 from the set without its labels, both signs, averaged (MOSAIKS). Both live in `armillary.models.descriptors`.
 """
 

@@ -1,7 +1,7 @@
 """Train copernicus-fm-nano as it was trained: two runs on the corpus, each resumable.
 
-python studies/corpus.py DATA CORPUS          decode the real imagery once
-python studies/cloud_teacher.py CORPUS CACHE  ask the cloud network once (see there what it needs)
+python studies/corpus.py DATA CORPUS           decode the real imagery once
+python studies/cloud_teacher.py CORPUS CACHE   ask the cloud network once (see there what it needs)
 python studies/nano.py CORPUS CACHE LABELS RUNS   RUNS/small, then RUNS/large; LABELS is s2_l2a_weak's labels.csv
 python studies/ship.py RUNS/large RUNS/small   the files that ship
 """

@@ -5,7 +5,7 @@
 DATA holds eurosat_ms and s2_l2a_weak; WEIGHTS is a .safetensors file, or "random". Decisions about training may look
 at s2_l2a_weak and at one fixed half of eurosat_ms (`armillary.probe.splits.halves`, seed 0): only these are printed.
 --final adds the other half, answered by probes that learn from all of eurosat_ms: for the end only.
-Folds and shots of s2_l2a_weak never cut a cluster of near-duplicates. Its pixels may be trained on, its labels never.
+The tiles of s2_l2a_weak that pretraining saw teach, and those that were held out are asked.
 """
 
 import argparse
@@ -23,20 +23,19 @@ from armillary.probe import knn, linear, splits, trials
 from armillary.probe.features import BLIND, Shelf, View
 from armillary.probe.knn import standardised, vote
 from baselines import CACHE, untrained
-from real_labels import eurosat, weak
+from real_labels import eurosat, weak, weak_draws
 
 NEIGHBOURS = 5
-HEAD = ("linear CV", "kNN CV", "few-shot")
+HEAD = ("linear", "kNN", "few-shot")
 ROW = Sequence[float]
 
 
 def quick_scores(kept: Kept, x: Float[np.ndarray, "n d"], *, final: bool) -> ROW:
-    """Linear probe and neighbours in cross-validation, linear probe of few shots; twice with the final half."""
+    """Linear probe and neighbours with all labels (eurosat_ms: in cross-validation), linear probe of few shots; twice with the final half."""
     y, groups = kept.labelled.y, kept.labelled.groups
     if groups is not None:
-        draws = [splits.group_folds(groups, 5, np.random.default_rng(0), y=y)]
-        few = [(splits.shots(y, 10, np.random.default_rng((1, k)), groups=groups),) for k in range(5)]
-        return _means(_asked(x, y, draws, few, groups))
+        draws = weak_draws(kept, 5)
+        return _means(_asked(x, y, draws["all labels"], draws["10-shot"], groups))
     if not final:
         items = splits.halves(y)[0]
         draws, few = list(splits.repeated(y[items], 5, 10, 0)), _shots(y[items], 5)

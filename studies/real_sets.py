@@ -43,9 +43,23 @@ class RealSet:
     series: bool = False
 
 
+WEAK_HELD_OUT = 0.17
+"""Share of the clusters of s2_l2a_weak that is held out, about."""
+
+
 def share_of(name: str) -> float:
     """A number in [0, 1) that depends on the name alone: the SHA-256 of it."""
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 16**8
+
+
+def weak_group(cluster: str) -> str:
+    """What a cluster of near-duplicates of s2_l2a_weak is called in the corpus."""
+    return f"s2_l2a_weak/cluster-{cluster}"
+
+
+def is_held_out_weak(cluster: str) -> bool:
+    """Whether a cluster of near-duplicates of s2_l2a_weak is held out."""
+    return share_of(weak_group(cluster)) < WEAK_HELD_OUT
 
 
 def _among(*names: str) -> Callable[[str], bool]:
@@ -105,7 +119,7 @@ def sets_of(clusters: Mapping[str, str], ombria_groups: Mapping[str, str]) -> tu
         clusters: file name in s2_l2a_weak -> near-duplicate cluster.
         ombria_groups: site -> place group.
     """
-    weak = {Path(name).stem: f"s2_l2a_weak/cluster-{c}" for name, c in clusters.items()}
+    weak = {Path(name).stem: weak_group(c) for name, c in clusters.items()}
     terramesh = RealSet("terramesh_sites", "", _TERRAMESH, held_out=_among("38D_378R_2_3"))
     ssl4eo = RealSet("ssl4eo_s12_site", "", _SSL4EO, place=lambda path: path.parent.name)
     bigearthnet = RealSet(
@@ -139,7 +153,7 @@ def sets_of(clusters: Mapping[str, str], ombria_groups: Mapping[str, str]) -> tu
             "s2_l2a_weak/jp2/*.jp2",
             "none stated; " + COPERNICUS,
             group=weak.__getitem__,
-            held_out=lambda group: share_of(group) < 0.17,
+            held_out=lambda group: share_of(group) < WEAK_HELD_OUT,
         ),
         RealSet(
             "satclip_s2_100k",
