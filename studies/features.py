@@ -46,8 +46,9 @@ another choice of places would change, and so the interval to trust for a claim.
 Decisions about training saw s2_l2a_weak and one fixed half of eurosat_ms (`armillary.probe.splits.halves`, seed 0).
 Early choices (learning rate, contrast, which layers of the cloud network to learn from) had seen all of eurosat_ms
 before that rule stood. Pretraining saw nothing of eurosat_ms; of the other sets it saw the pixels of places that are
-not held out, and of s2_l2a_weak the weak labels of those as well (see there). Rich statistics: percentiles, spectral indices, gradients. Random patches: 256 whitened patches of 3 px, drawn
-from the set without its labels, both signs, averaged (MOSAIKS). Both live in `armillary.models.descriptors`.
+not held out, and of s2_l2a_weak the weak labels of those as well (see there). Rich statistics: percentiles, spectral
+indices, gradients. Random patches: 256 whitened patches of 3 px, drawn from the set without its labels, both signs,
+averaged (MOSAIKS). Both live in `armillary.models.descriptors`.
 """
 
 Features = Mapping[str, Sequence[Float[np.ndarray, "n d"]]]

@@ -31,7 +31,7 @@ ROW = Sequence[float]
 
 
 def quick_scores(kept: Kept, x: Float[np.ndarray, "n d"], *, final: bool) -> ROW:
-    """Linear probe and neighbours with all labels (eurosat_ms: in cross-validation), linear probe of few shots; twice with the final half."""
+    """Linear probe, neighbours and few shots; the same again for the final half. eurosat_ms in cross-validation."""
     y, groups = kept.labelled.y, kept.labelled.groups
     if groups is not None:
         draws = weak_draws(kept, 5)
