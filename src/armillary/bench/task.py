@@ -1,0 +1,154 @@
+"""Task: one question of a benchmark as data: which files, which sensor, what is asked, how others asked it.
+
+An *item* is what one answer is about: one sample, or several of the same place in the order of time. *Items* are all
+items of a task, whatever part (train, val, test) they belong to; they are read one at a time.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from armillary.bench.files import Files
+from armillary.earth.sensors import Sensor
+from armillary.probe.answer import Answer
+from armillary.sample.sample import Sample
+
+Part = Literal["train", "val", "test"]
+Joined = Literal["one", "mean", "difference"]
+"""How features of an item's samples become the item's: the only sample's, their mean, or the last less the first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """What one answer is about.
+
+    Args:
+        key: unique within the task; names the item in tables and messages.
+        samples: in the order of time, on one grid.
+        truth: as `armillary.probe.answer` says.
+    """
+
+    key: str
+    samples: tuple[Sample, ...]
+    truth: np.ndarray
+
+
+class Items(Protocol):
+    """All items of a task, read one at a time and in an order that never changes."""
+
+    keys: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    def __len__(self) -> int:
+        """How many items."""
+
+    def item(self, number: int) -> Item:
+        """Read one item.
+
+        Raises:
+            SceneUnreadable: one of its files is damaged; the message names the file.
+        """
+
+    def truth(self, number: int) -> np.ndarray:
+        """Its truth alone, without reading samples where that is possible."""
+
+    def files(self, number: int) -> tuple[str, ...]:
+        """Names of the files that an item is read from, of which `Files.checksum` speaks."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where the files of a task come from.
+
+    Args:
+        path: of the archive in its repository, "l1_cloud_s2/cloud_s2.zip".
+        folder: that it holds, "cloud_s2".
+        md5: of the archive as published; "" where unknown.
+        licence: of the data.
+        source: who made them, and where that is told.
+    """
+
+    path: str
+    folder: str
+    md5: str
+    licence: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Official:
+    """How the published protocol shows the task to a model (`--official`), and how it trains the head.
+
+    Args:
+        side_px: side to which samples are resized; None = as stored.
+        mean: per band, of what `scale` and `clamp` leave; () = nothing is subtracted.
+        std: per band; () = nothing is divided.
+        unit: of the numbers that mean and std speak of: "count", "linear" (backscatter), or the sensor's unit.
+        clamp: smallest and largest, in `unit`; None = none.
+        fill: what NaN becomes, in `unit`.
+        patch_km2: the constant area that the published wrapper tells of a token.
+        lr: of the head, frozen encoder.
+        batch: items of one step.
+        source: where these numbers come from.
+    """
+
+    side_px: int | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    unit: str
+    patch_km2: float
+    lr: float
+    batch: int
+    clamp: tuple[float, float] | None = None
+    fill: float = 0.0
+    source: str = "Copernicus-Bench configurations"
+
+
+Reader = Callable[[Files], Items]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One question.
+
+    Args:
+        name: what the command line calls it, "cloud-s2".
+        title: what the publication calls it, "Cloud-S2".
+        sensor: narrowed to the stored bands, in the stored order.
+        answer: what is asked.
+        archive: where its files come from.
+        read: files -> items.
+        joined: how several samples become one.
+        knows: which facts items have: any of "place", "time", "area".
+        sizes: published number of items of each part.
+        official: how others asked it; None for tasks of our own.
+        published: model -> mean and standard deviation of the main measure as published, in its own unit (RMSE) or as
+            a share (all others).
+        level: of Copernicus-Bench, 0 elsewhere.
+        note: what a reader of a score must know.
+    """
+
+    name: str
+    title: str
+    sensor: Sensor
+    answer: Answer
+    archive: Archive
+    read: Reader
+    joined: Joined = "one"
+    knows: tuple[str, ...] = ()
+    sizes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    official: Official | None = None
+    published: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
+    level: int = 0
+    note: str = ""
+
+
+Places = Float[np.ndarray, "n 2"]
+"""Longitude and latitude of items, nan where unknown."""
+
+Suite = Mapping[str, Task]
+"""Tasks by name."""

@@ -1,0 +1,100 @@
+"""What a probe is given, and what it gives back.
+
+A *probe* learns from frozen features of training items, chooses its settings on validation items alone, and then
+predicts any item. Features and truths are numbered alike; parts are numbers into them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from armillary.errors import OutOfRange
+from armillary.probe.answer import Answer
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Frozen features of all items of a task, mapped from disk.
+
+    Args:
+        vectors: one per item.
+        maps: four maps per item, from the first to the last tap; none where no probe needs them. Pixels of an item
+            are where those of its samples are; sizes are equal for all items.
+    """
+
+    vectors: Float[np.ndarray, "n d"]
+    maps: tuple[Float[np.ndarray, "n e h w"], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Numbers of the items that teach, that choose settings, and that are asked: disjoint.
+
+    Args:
+        train: items to learn from.
+        val: items on which settings are chosen; may be empty, and then a probe chooses by folds within `train`.
+        test: items that are asked.
+        groups: one number per item of the task that no fold within `train` cuts either; None = items stand alone.
+    """
+
+    train: Int[np.ndarray, " m"]
+    val: Int[np.ndarray, " v"]
+    test: Int[np.ndarray, " q"]
+    groups: Int[np.ndarray, " n"] | None = None
+
+    def __post_init__(self) -> None:
+        every = np.concatenate([self.train, self.val, self.test])
+        if len(np.unique(every)) != len(every) or not len(self.train) or not len(self.test):
+            raise OutOfRange(
+                f"parts hold {len(self.train)} training, {len(self.val)} validation and {len(self.test)} test items, "
+                f"{len(every) - len(np.unique(every))} of them twice; give disjoint parts with items to learn and to ask"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One question to a probe.
+
+    Args:
+        answer: what kind.
+        seen: features of all items.
+        truths: one array per item; those of test items are never looked at.
+        parts: who teaches, who chooses, who is asked.
+    """
+
+    answer: Answer
+    seen: Seen
+    truths: Sequence[np.ndarray]
+    parts: Parts
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A probe that has learned.
+
+    Args:
+        predict: numbers of items -> one prediction per item, in order, as `armillary.probe.answer` says.
+        choices: settings that were chosen on validation items, by name (for the record).
+    """
+
+    predict: Callable[[Int[np.ndarray, " q"]], Iterator[np.ndarray]]
+    choices: Mapping[str, float | str]
+
+
+class Probe(Protocol):
+    """How frozen features become answers.
+
+    `name` is what tables call it, `needs_maps` whether it reads `Seen.maps`.
+    """
+
+    name: str
+    needs_maps: bool
+
+    def serves(self, answer: Answer) -> bool:
+        """Whether it can give such answers."""
+
+    def learn(self, asked: Asked, seed: int) -> Learned:
+        """Learn from the training items; all randomness comes from the seed."""
