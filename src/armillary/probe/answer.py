@@ -4,7 +4,7 @@
 |---|---|---|---|
 | OneOf | class number, int64 () | probability of each class, float [k] | OA (overall accuracy) |
 | AnyOf | bool [k] | probability of each class, float [k] | mAP (macro) |
-| ClassMap | class numbers, int64 [h w], IGNORE = unknown | probabilities, float [k h w] on the truth's own grid | mIoU |
+| ClassMap | class numbers, int64 [h w], IGNORE: unknown | probabilities, float [k h w] on the truth's own grid | mIoU |
 | Value | float32 (), NaN = unknown | float () | RMSE |
 | ValueMap | float32 [h w], NaN = unknown | float [h w] on the truth's own grid | RMSE |
 """

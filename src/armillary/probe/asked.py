@@ -50,7 +50,7 @@ class Parts:
         if len(np.unique(every)) != len(every) or not len(self.train) or not len(self.test):
             raise OutOfRange(
                 f"parts hold {len(self.train)} training, {len(self.val)} validation and {len(self.test)} test items, "
-                f"{len(every) - len(np.unique(every))} of them twice; give disjoint parts with items to learn and to ask"
+                f"{len(every) - len(np.unique(every))} of them twice; give disjoint parts, items to learn and to ask"
             )
 
 
@@ -87,11 +87,16 @@ class Learned:
 class Probe(Protocol):
     """How frozen features become answers.
 
-    `name` is what tables call it, `needs_maps` whether it reads `Seen.maps`.
+    A dense answer is always learned from `Seen.maps`, every other one from `Seen.vectors`.
     """
 
-    name: str
-    needs_maps: bool
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+
+    @property
+    def needs_maps(self) -> bool:
+        """Whether it reads `Seen.maps` whatever is asked: True for heads that give maps alone."""
 
     def serves(self, answer: Answer) -> bool:
         """Whether it can give such answers."""

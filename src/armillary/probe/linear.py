@@ -5,13 +5,13 @@ a linear model with a squared penalty and leaves at most as many columns as ther
 folds within the training items, which cut no group either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax
 
 from armillary.errors import OutOfRange
 from armillary.probe.knn import CONSTANT
@@ -26,6 +26,9 @@ PENALTIES = tuple(10.0**k for k in range(-1, 7))
 INNER_FOLDS = 4
 STEPS = 200
 """Of the minimiser; with a weak penalty it need not arrive to be judged by its folds."""
+
+TALL = 8
+"""With so many times more items than features, axes come from the products of features: the same, and sooner."""
 
 STEEPNESS = 1e-3
 """Largest slope of the mean loss at which the minimiser stops."""
@@ -49,6 +52,8 @@ class Scale:
         mean, std = _nan_moments(x)
         weight = np.where(std > CONSTANT * np.abs(mean), 1 / np.where(std > 0, std, 1.0), 0.0)
         z = np.nan_to_num((x - mean) * weight)
+        if len(z) > TALL * z.shape[1]:
+            return cls(mean, weight[:, None] * np.linalg.eigh(z.T @ z)[1])
         axes = np.linalg.svd(z, full_matrices=False)[2]
         return cls(mean, weight[:, None] * axes.T)
 
@@ -142,24 +147,87 @@ def logistic(
         steepness: see `STEEPNESS`.
     """
     classes, label = np.unique(y, return_inverse=True)
-    n, k, rows = len(x), len(classes), np.arange(len(x))
+    rows = np.arange(len(x))
+
+    def miss(scores: Float[np.ndarray, "n k"]) -> tuple[float, Float[np.ndarray, "n k"]]:
+        logs = log_softmax(scores, axis=1)
+        shares = np.exp(logs)
+        shares[rows, label] -= 1
+        return float(-logs[rows, label].mean()), shares
+
+    first = None if start is None else start.weight
+    return Logistic(
+        classes, _descend(x, len(classes), strength, miss, curvature=1 / len(classes), first=first, steepness=steepness)
+    )
+
+
+def logistic_each(
+    x: Float[np.ndarray, "n r"],
+    y: Bool[np.ndarray, "n k"],
+    strength: float,
+    *,
+    first: Float[np.ndarray, "_ k"] | None = None,
+    steepness: float = STEEPNESS,
+) -> Float[np.ndarray, "_ k"]:
+    """One logistic regression per column of y, each of least sum(loss) + |weight|^2 / (2 strength), all in one descent.
+
+    A column is a regression's weights, its last row the offset. A class that all items or none have gets no weight,
+    and an offset that says so as surely as so many items may (Laplace's rule).
+
+    Args:
+        x: standardised features.
+        y: which classes each item has.
+        strength: C.
+        first: a solution that is near.
+        steepness: see `STEEPNESS`.
+    """
+    n, have = len(y), y.sum(axis=0)
+    split = (have > 0) & (have < n)
+    out = np.zeros((x.shape[1] + 1, y.shape[1]))
+    out[-1] = np.log((have + 1) / (n - have + 1))
+    if not split.any():
+        return out
+    target = y[:, split].astype(np.float64)
+
+    def miss(scores: Float[np.ndarray, "n k"]) -> tuple[float, Float[np.ndarray, "n k"]]:
+        loss = np.logaddexp(0, scores) - target * scores
+        return float(loss.mean(axis=0).sum()), expit(scores) - target
+
+    near = None if first is None else first[:, split]
+    out[:, split] = _descend(x, target.shape[1], strength, miss, curvature=0.25, first=near, steepness=steepness)
+    return out
+
+
+def _descend(
+    x: Float[np.ndarray, "n r"],
+    k: int,
+    strength: float,
+    miss: Callable[[Float[np.ndarray, "n k"]], tuple[float, Float[np.ndarray, "n k"]]],
+    *,
+    curvature: float,
+    first: Float[np.ndarray, "_ k"] | None,
+    steepness: float,
+) -> Float[np.ndarray, "_ k"]:
+    """Weights and, below them, offsets of the least mean loss of x's scores plus penalty, by L-BFGS.
+
+    `miss` gives the mean loss of scores and its slope times the number of items.
+    """
+    n = len(x)
     design = np.concatenate([x, np.ones((n, 1))], axis=1)
     penalty = np.full((design.shape[1], 1), 1 / (strength * n))
     penalty[-1] = 0.0  # the offset is free
-    pace = 1 / np.sqrt(np.square(design).mean(axis=0)[:, None] / k + penalty)  # on principal axes: an even valley
+    pace = 1 / np.sqrt(np.square(design).mean(axis=0)[:, None] * curvature + penalty)  # principal axes: an even valley
 
     def loss(flat: Float[np.ndarray, " p"]) -> tuple[float, Float[np.ndarray, " p"]]:
         weight = flat.reshape(-1, k) * pace
-        logs = log_softmax(design @ weight, axis=1)
-        miss = np.exp(logs)
-        miss[rows, label] -= 1
+        level, slope = miss(design @ weight)
         held = penalty * weight
-        slope = (design.T @ miss / n + held) * pace
-        return float(-logs[rows, label].mean() + 0.5 * (held * weight).sum()), slope.ravel()
+        return level + float(0.5 * (held * weight).sum()), ((design.T @ slope / n + held) * pace).ravel()
 
-    first = np.zeros((design.shape[1], k)) if start is None else start.weight / pace
-    found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"gtol": steepness, "maxiter": STEPS})
-    return Logistic(classes, found.x.reshape(-1, k) * pace)
+    start = np.zeros((design.shape[1], k)) if first is None else first / pace
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"gtol": steepness, "maxiter": STEPS})
+    weight: Float[np.ndarray, "_ k"] = found.x.reshape(-1, k) * pace
+    return weight
 
 
 def regress(
@@ -186,15 +254,22 @@ def regress(
     return out
 
 
-def _ridge(
-    x: Float[np.ndarray, "m r"], y: Float[np.ndarray, " m"], asked: Float[np.ndarray, "q r"], penalties: Sequence[float]
-) -> Float[np.ndarray, "p q"]:
-    """Ridge regressions with a free offset, one per penalty, from one decomposition."""
+def ridge(
+    x: Float[np.ndarray, "m r"], y: Float[np.ndarray, " m"], penalties: Sequence[float]
+) -> tuple[Float[np.ndarray, "r p"], Float[np.ndarray, " p"]]:
+    """Weights and offsets (which are free) of ridge regressions, one per penalty, from one decomposition."""
     middle, level = x.mean(axis=0), y.mean()
     size, axes = np.linalg.eigh((x - middle).T @ (x - middle))
     along = axes.T @ ((x - middle).T @ (y - level))
     weights = axes @ (along[:, None] / (size.clip(0.0)[:, None] + np.array(penalties)))
-    guesses: Float[np.ndarray, "p q"] = (level + (asked - middle) @ weights).T
+    return weights, level - middle @ weights
+
+
+def _ridge(
+    x: Float[np.ndarray, "m r"], y: Float[np.ndarray, " m"], asked: Float[np.ndarray, "q r"], penalties: Sequence[float]
+) -> Float[np.ndarray, "p q"]:
+    weights, offsets = ridge(x, y, penalties)
+    guesses: Float[np.ndarray, "p q"] = (asked @ weights + offsets).T
     return guesses
 
 
