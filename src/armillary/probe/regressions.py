@@ -1,0 +1,145 @@
+"""Logistic and ridge regression as probes, on vectors or, for dense answers, on pixels of feature maps.
+
+Features are standardised by the training rows. The penalty is the one under which validation items are likeliest
+(least squares for values).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import expit, log_softmax, softmax
+
+from armillary.probe.answer import Answer, AnyOf, ClassMap, OneOf, Value, ValueMap, is_dense
+from armillary.probe.asked import Asked, Learned
+from armillary.probe.choosing import best, inner_splits, refuse_unless, vectors
+from armillary.probe.linear import PENALTIES, STRENGTHS, Scale, logistic, logistic_each, ridge
+from armillary.probe.pixels import Affine, Rows, rendered, rows_of
+
+UNSEEN = -1e4
+"""Score of a class that no training item has: a probability of 0 that can still be interpolated."""
+
+
+@dataclass(frozen=True)
+class LogisticProbe:
+    """Multinomial logistic regression, or one per class where an item may have several, by L-BFGS.
+
+    Args:
+        strengths: values of C, the inverse of the penalty, among which one is chosen.
+        name: what tables call it.
+    """
+
+    strengths: tuple[float, ...] = STRENGTHS
+    name: str = "logistic"
+    needs_maps: bool = False
+
+    def serves(self, answer: Answer) -> bool:
+        """Classes, of items or pixels."""
+        return isinstance(answer, OneOf | AnyOf | ClassMap)
+
+    def learn(self, asked: Asked, seed: int) -> Learned:
+        """Fit; the seed deals folds and draws pixels.
+
+        Raises:
+            BadInput: an answer that it does not serve.
+            OutOfRange: no training item has a known truth.
+        """
+        refuse_unless(self.serves(asked.answer), self.name, asked)
+        rows = rows_of(asked, seed)
+        several = isinstance(asked.answer, AnyOf)
+        k = len(asked.answer.classes) if isinstance(asked.answer, OneOf | AnyOf | ClassMap) else 0
+        loss = np.zeros(len(self.strengths))
+        splits = inner_splits(asked, seed) if len(self.strengths) > 1 else ()
+        for split in splits:
+            train, test = rows.of(split.train), rows.of(split.test)
+            if len(train.y):
+                fits = _logistics(train, k, self.strengths)
+                loss += [_surprise(fit(test.x), test.y, train.y, several) for fit in fits]
+        chosen = self.strengths[best(-loss)] if splits else self.strengths[len(self.strengths) // 2]
+        fit = _logistics(rows.of(asked.parts.train), k, (chosen,))[0]
+        return Learned(lambda items: _told(asked, items, fit), {"C": chosen})
+
+
+@dataclass(frozen=True)
+class RidgeProbe:
+    """Ridge regression in closed form.
+
+    Args:
+        penalties: among which one is chosen.
+        name: what tables call it.
+    """
+
+    penalties: tuple[float, ...] = PENALTIES
+    name: str = "ridge"
+    needs_maps: bool = False
+
+    def serves(self, answer: Answer) -> bool:
+        """Values, of items or pixels."""
+        return isinstance(answer, Value | ValueMap)
+
+    def learn(self, asked: Asked, seed: int) -> Learned:
+        """Fit; the seed deals folds and draws pixels.
+
+        Raises:
+            BadInput: an answer that it does not serve.
+            OutOfRange: no training item has a known truth.
+        """
+        refuse_unless(self.serves(asked.answer), self.name, asked)
+        rows = rows_of(asked, seed)
+        loss = np.zeros(len(self.penalties))
+        splits = inner_splits(asked, seed) if len(self.penalties) > 1 else ()
+        for split in splits:
+            train, test = rows.of(split.train), rows.of(split.test)
+            if len(train.y):
+                loss += np.square(_ridges(train, self.penalties)(test.x) - test.y[:, None]).sum(axis=0)
+        chosen = self.penalties[best(-loss)] if splits else self.penalties[len(self.penalties) // 2]
+        fit = _ridges(rows.of(asked.parts.train), (chosen,))
+        return Learned(lambda items: _told(asked, items, fit), {"penalty": chosen})
+
+
+def _logistics(train: Rows, k: int, strengths: tuple[float, ...]) -> list[Affine]:
+    """One per strength, each begun where the last one ended."""
+    scale = Scale.of(train.x)
+    z, fits = scale(train.x), []
+    near: Float[np.ndarray, "r k"] | None = None
+    model = None
+    for c in strengths:
+        if train.y.ndim == 2:
+            near = logistic_each(z, train.y.astype(bool), c, first=near)
+            weight = near
+        else:
+            model = logistic(z, train.y.astype(np.int64), c, start=model)
+            weight = np.zeros((z.shape[1] + 1, k))
+            weight[-1] = UNSEEN
+            weight[:, model.classes] = model.weight
+        fits.append(Affine(scale.mean, scale.axes @ weight[:-1], weight[-1]))
+    return fits
+
+
+def _ridges(train: Rows, penalties: tuple[float, ...]) -> Affine:
+    """One column per penalty."""
+    scale = Scale.of(train.x)
+    weight, offset = ridge(scale(train.x), train.y.astype(np.float64), penalties)
+    return Affine(scale.mean, scale.axes @ weight, offset)
+
+
+def _surprise(scores: Float[np.ndarray, "n k"], y: np.ndarray, known: np.ndarray, several: bool) -> float:
+    """Sum of negative log-likelihoods; classes that were never taught do not count."""
+    if several:
+        return float((np.logaddexp(0, scores) - y * scores).sum())
+    taught = np.isin(y, known)
+    return -float(log_softmax(scores[taught], axis=1)[np.arange(taught.sum()), y[taught]].sum())
+
+
+def _told(asked: Asked, items: Int[np.ndarray, " q"], fit: Affine) -> Iterator[np.ndarray]:
+    """Scores as predictions."""
+    scores = rendered(asked, items, fit) if is_dense(asked.answer) else iter(fit(vectors(asked, items)))
+    for s in scores:
+        match asked.answer:
+            case OneOf() | ClassMap():
+                yield softmax(s, axis=0)
+            case AnyOf():
+                yield expit(s)
+            case _:
+                yield np.asarray(s[0])
