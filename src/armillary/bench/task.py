@@ -12,8 +12,10 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float
 
+from armillary.bench.archive import Archive as Archive
 from armillary.bench.files import Files
 from armillary.earth.sensors import Sensor
+from armillary.earth.window import Window
 from armillary.probe.answer import Answer
 from armillary.sample.sample import Sample
 
@@ -30,11 +32,13 @@ class Item:
         key: unique within the task; names the item in tables and messages.
         samples: in the order of time, on one grid.
         truth: as `armillary.probe.answer` says.
+        grid: where the pixels of a dense truth are; None where that is not known, and then they cover the samples.
     """
 
     key: str
     samples: tuple[Sample, ...]
     truth: np.ndarray
+    grid: Window | None = None
 
 
 class Items(Protocol):
@@ -61,38 +65,23 @@ class Items(Protocol):
 
 
 @dataclass(frozen=True)
-class Archive:
-    """Where the files of a task come from.
-
-    Args:
-        path: of the archive in its repository, "l1_cloud_s2/cloud_s2.zip".
-        folder: that it holds, "cloud_s2".
-        md5: of the archive as published; "" where unknown.
-        licence: of the data.
-        source: who made them, and where that is told.
-    """
-
-    path: str
-    folder: str
-    md5: str
-    licence: str
-    source: str
-
-
-@dataclass(frozen=True)
 class Official:
     """How the published protocol shows the task to a model (`--official`), and how it trains the head.
 
     Args:
         side_px: side to which samples are resized; None = as stored.
-        mean: per band, of what `scale` and `clamp` leave; () = nothing is subtracted.
-        std: per band; () = nothing is divided.
+        mean: per band, of what `clamp` leaves; () = nothing is subtracted. More numbers than bands: those of each sample
+            in turn.
+        std: per band or per sample and band; () = nothing is divided.
         unit: of the numbers that mean and std speak of: "count", "linear" (backscatter), or the sensor's unit.
         clamp: smallest and largest, in `unit`; None = none.
         fill: what NaN becomes, in `unit`.
         patch_km2: the constant area that the published wrapper tells of a token.
         lr: of the head, frozen encoder.
         batch: items of one step.
+        epochs: of the head.
+        resize: how samples are brought to `side_px`: "bilinear" with aligned corners, or "cubic".
+        target: mean and standard deviation by which values are normalised for the loss; None = they are not.
         source: where these numbers come from.
     """
 
@@ -105,6 +94,9 @@ class Official:
     batch: int
     clamp: tuple[float, float] | None = None
     fill: float = 0.0
+    epochs: int = 50
+    resize: Literal["bilinear", "cubic"] = "bilinear"
+    target: tuple[float, float] | None = None
     source: str = "Copernicus-Bench configurations"
 
 
@@ -123,12 +115,14 @@ class Task:
         archive: where its files come from.
         read: files -> items.
         joined: how several samples become one.
+        samples: fewest and most samples of an item.
         knows: which facts items have: any of "place", "time", "area".
         sizes: published number of items of each part.
         official: how others asked it; None for tasks of our own.
         published: model -> mean and standard deviation of the main measure as published, in its own unit (RMSE) or as
             a share (all others).
         level: of Copernicus-Bench, 0 elsewhere.
+        truth_gsd_m: ground size of a pixel of a dense truth as published; None where an item has one answer.
         note: what a reader of a score must know.
     """
 
@@ -139,11 +133,13 @@ class Task:
     archive: Archive
     read: Reader
     joined: Joined = "one"
+    samples: tuple[int, int] = (1, 1)
     knows: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     official: Official | None = None
     published: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
     level: int = 0
+    truth_gsd_m: float | None = None
     note: str = ""
 
 
