@@ -150,8 +150,8 @@ def official(answer: Answer, predictions: Iterable[Given], truths: Iterable[Give
 def official_of(answer: Answer, per_item: Sequence[Sums], batch: int) -> float:
     """Mean over batches of the score of each, weighed by its items: what the published protocol reports.
 
-    It depends on the batch and on the order. mAP is the micro average here. As upstream, one batch of which nothing is
-    known makes the whole score nan.
+    It depends on the batch and on the order. mAP is the micro average here, and 0 in a batch without any label; a batch
+    of which no pixel or value is known makes the whole score nan. Both as upstream (torchmetrics 1.9).
 
     Raises:
         OutOfRange: there is no item, or a batch holds none.
@@ -162,7 +162,9 @@ def official_of(answer: Answer, per_item: Sequence[Sums], batch: int) -> float:
         )
     parts = [per_item[at : at + batch] for at in range(0, len(per_item), batch)]
     name = OFFICIAL[type(answer)]
-    scores = [measures(answer, total(part))[name] for part in parts]
+    scores = np.array([measures(answer, total(part))[name] for part in parts])
+    if isinstance(answer, AnyOf):
+        scores = np.nan_to_num(scores)
     return float(np.average(scores, weights=[len(part) for part in parts]))
 
 
