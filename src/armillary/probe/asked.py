@@ -6,13 +6,15 @@ predicts any item. Features and truths are numbered alike; parts are numbers int
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
+from torch import nn
 
 from armillary.errors import OutOfRange
 from armillary.probe.answer import Answer
+from armillary.sample.batch import Batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,22 @@ class Asked:
     parts: Parts
 
 
+class Question(Protocol):
+    """What every question has, whatever it is learned from."""
+
+    @property
+    def answer(self) -> Answer:
+        """What kind."""
+
+    @property
+    def truths(self) -> Sequence[np.ndarray]:
+        """One array per item."""
+
+    @property
+    def parts(self) -> Parts:
+        """Who teaches, who chooses, who is asked."""
+
+
 @dataclass(frozen=True, eq=False)
 class Learned:
     """A probe that has learned.
@@ -103,3 +121,41 @@ class Probe(Protocol):
 
     def learn(self, asked: Asked, seed: int) -> Learned:
         """Learn from the training items; all randomness comes from the seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """One question to a probe that trains the model itself.
+
+    Args:
+        answer: what kind.
+        truths: one array per item; those of test items are never looked at.
+        parts: who teaches, who chooses, who is asked.
+        model: Batch -> Tokens; a copy of it learns, on the device where it is.
+        read: numbers of items -> all their samples as the model reads them, item after item in the order of time, and
+            how many each item has.
+        joined: how features of an item's samples become the item's: the only sample's, their mean, or the last less
+            the first.
+    """
+
+    answer: Answer
+    truths: Sequence[np.ndarray]
+    parts: Parts
+    model: nn.Module
+    read: Callable[[Sequence[int]], tuple[Batch, tuple[int, ...]]]
+    joined: Literal["one", "mean", "difference"] = "one"
+
+
+@runtime_checkable
+class Tuner(Protocol):
+    """How a model itself is made to answer."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+
+    def serves(self, answer: Answer) -> bool:
+        """Whether it can give such answers."""
+
+    def tune(self, live: Live, seed: int) -> Learned:
+        """Train a copy of the model with a head on the training items; all randomness comes from the seed."""

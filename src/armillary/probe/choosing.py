@@ -11,13 +11,13 @@ from jaxtyping import Bool, Float, Int
 
 from armillary.errors import BadInput, OutOfRange
 from armillary.probe.answer import AnyOf, ClassMap, OneOf, Value, ValueMap, is_dense
-from armillary.probe.asked import Asked
+from armillary.probe.asked import Asked, Question
 from armillary.probe.splits import Split, folds, group_folds
 
 INNER_FOLDS = 4
 
 
-def inner_splits(asked: Asked, seed: int, count: int = INNER_FOLDS) -> tuple[Split, ...]:
+def inner_splits(asked: Question, seed: int, count: int = INNER_FOLDS) -> tuple[Split, ...]:
     """Who learns and who judges while settings are chosen; none where one training item stands alone.
 
     Args:
@@ -42,7 +42,7 @@ def inner_splits(asked: Asked, seed: int, count: int = INNER_FOLDS) -> tuple[Spl
     return tuple(Split(train[s.train], train[s.test]) for s in dealt)
 
 
-def with_truth(asked: Asked, items: Int[np.ndarray, " m"]) -> Int[np.ndarray, " k"]:
+def with_truth(asked: Question, items: Int[np.ndarray, " m"]) -> Int[np.ndarray, " k"]:
     """Those of the items of which anything is known.
 
     Raises:
@@ -55,7 +55,7 @@ def with_truth(asked: Asked, items: Int[np.ndarray, " m"]) -> Int[np.ndarray, " 
     return kept
 
 
-def stacked(asked: Asked, items: Int[np.ndarray, " m"]) -> np.ndarray:
+def stacked(asked: Question, items: Int[np.ndarray, " m"]) -> np.ndarray:
     """Truths of items that have one shape."""
     return np.stack([np.asarray(asked.truths[i]) for i in items])
 
@@ -92,11 +92,11 @@ def score(answer: object, predictions: Iterable[np.ndarray], truths: Iterable[np
     pairs = zip(predictions, truths, strict=True)
     match answer:
         case OneOf():
-            right = [float(np.argmax(p) == t) for p, t in pairs if t >= 0]
-            return float(np.mean(right)) if right else float("nan")
+            shares, truth = np.array(list(predictions)), np.array(list(truths))
+            right = (shares.argmax(axis=1) == truth)[truth >= 0]
+            return float(right.mean()) if len(right) else float("nan")
         case AnyOf():
-            both = [(p, t) for p, t in pairs]
-            return mean_precision(np.array([p for p, _ in both]), np.array([t for _, t in both], dtype=bool))
+            return mean_precision(np.array(list(predictions)), np.array(list(truths), dtype=bool))
         case ClassMap(classes):
             seen = np.zeros((len(classes), len(classes)))
             for p, t in pairs:
@@ -144,7 +144,7 @@ def _mean_iou(seen: Float[np.ndarray, "k k"]) -> float:
     return float((shared[there] / union[there]).mean()) if there.any() else float("nan")
 
 
-def _is_known(asked: Asked, item: int) -> bool:
+def _is_known(asked: Question, item: int) -> bool:
     truth = np.asarray(asked.truths[item])
     if isinstance(asked.answer, OneOf | ClassMap):
         return bool((truth >= 0).any())
