@@ -23,8 +23,9 @@ _CHUNK = 1 << 20
 class Files(Protocol):
     """Files by their names within the archive's folder, with "/" between parts."""
 
-    where: str
-    """What a message calls it."""
+    @property
+    def where(self) -> str:
+        """What a message calls it."""
 
     def names(self, prefix: str = "") -> tuple[str, ...]:
         """Sorted names that begin so."""

@@ -35,6 +35,10 @@ from armillary.errors import SceneNotFound, SceneUnreadable
 
 Label = Callable[[Sequence[Raster]], np.ndarray]
 
+YEAR = "2021-01-01_2021-12-31"
+SEASONS = ("2021-01-01_2021-04-01", "2021-04-01_2021-07-01", "2021-07-01_2021-10-01", "2021-10-01_2021-12-31")
+"""Spans of air quality: first and last day of a mean."""
+
 Which = Literal["one", "all"]
 """Of a place's samples: the one that the published protocol uses, or every one in the order of time."""
 

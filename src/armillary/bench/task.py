@@ -12,12 +12,14 @@ from typing import Literal, Protocol
 import numpy as np
 from jaxtyping import Float
 
-from armillary.bench.archive import Archive as Archive
+from armillary.bench.archive import Archive
 from armillary.bench.files import Files
 from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
 from armillary.probe.answer import Answer
 from armillary.sample.sample import Sample
+
+__all__ = ["Archive", "Item", "Items", "Joined", "Official", "Part", "Places", "Reader", "Suite", "Task"]
 
 Part = Literal["train", "val", "test"]
 Joined = Literal["one", "mean", "difference"]
@@ -44,8 +46,13 @@ class Item:
 class Items(Protocol):
     """All items of a task, read one at a time and in an order that never changes."""
 
-    keys: tuple[str, ...]
-    parts: tuple[Part, ...]
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Name of each item."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Part of each item."""
 
     def __len__(self) -> int:
         """How many items."""
@@ -70,8 +77,8 @@ class Official:
 
     Args:
         side_px: side to which samples are resized; None = as stored.
-        mean: per band, of what `clamp` leaves; () = nothing is subtracted. More numbers than bands: those of each sample
-            in turn.
+        mean: per band, of what `clamp` leaves; () = nothing is subtracted. Where there are more numbers than bands, they are
+            those of each sample in turn.
         std: per band or per sample and band; () = nothing is divided.
         unit: of the numbers that mean and std speak of: "count", "linear" (backscatter), or the sensor's unit.
         clamp: smallest and largest, in `unit`; None = none.

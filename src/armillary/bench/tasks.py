@@ -272,8 +272,8 @@ FLOOD_S1 = Task(
     published=PUBLISHED["flood-s1"],
     level=3,
     truth_gsd_m=10.0,
-    note="Stored backscatter is linear, in EPSG:3857: a pixel of 10 m is 10 m x cos(latitude) on the ground. Backscatter"
-    " of 0 is none. Pixels that the mask of valid ones leaves out are not asked; the published protocol asks them.",
+    note="Stored backscatter is linear, in EPSG:3857: 10 m there are 10 m x cos(latitude) on the ground. Backscatter of"
+    " 0 is none. Pixels that the mask of valid ones leaves out are not asked; the published protocol asks them.",
 )
 
 LCZ_S2 = Task(
