@@ -1,0 +1,151 @@
+"""Report: finished cells as Markdown, CSV, Parquet and one HTML page.
+
+`report(folder, tasks)` reads OUT/cells and writes OUT/report.md, results.csv, results.parquet and report.html. Nothing
+is asked again and nothing is chosen: every line is shown, in the order of its score.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from itertools import groupby
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from armillary.bench import report_page, report_tables
+from armillary.bench.report_cells import Line, Read, failed, gather, is_plain, read_cells
+from armillary.bench.report_examples import draw_examples, read_examples
+from armillary.bench.report_page import Section
+from armillary.bench.report_plots import Picture, bars, confusion, curves, region_map
+from armillary.bench.task import Task
+from armillary.errors import OutputRefused, SceneUnreadable
+from armillary.probe.answer import AnyOf, ClassMap, OneOf
+
+_LOG = logging.getLogger(__name__)
+
+HOW = (
+    "A score is the mean over seeds, ± their standard deviation, and over folds where a question has some. "
+    "The interval says how far the score would move if other items, or other places, had been asked: 95 %, bootstrap. "
+    "Baselines stand in every table: the most frequent class or the mean (none, constant), statistics of raw pixels, "
+    "place and time alone, each with gradient boosting, and the encoder with random weights. Published rows were "
+    "averaged over batches by their authors; the column official holds ours averaged in that way."
+)
+
+
+def report(folder: Path, tasks: Mapping[str, Task], *, title: str = "Benchmark report") -> tuple[Path, ...]:
+    """Write the report of all cells of a run; returns the files.
+
+    Args:
+        folder: OUT of the run.
+        tasks: of all suites, by name; a cell of a task that is not there is reported without its title.
+        title: of the report.
+
+    Raises:
+        SceneNotFound: no cell is there.
+        OutputRefused: the folder cannot be written to.
+    """
+    cells, complaints = read_cells(folder)
+    for complaint in complaints:
+        _LOG.warning("%s", complaint)
+    parts = sections(cells, tasks, complaints)
+    rows = report_tables.records(cells)
+    parquet = BytesIO()
+    pq.write_table(report_tables.as_table(rows), parquet)
+    contents = {
+        "report.md": report_page.markdown(title, (HOW,), parts).encode(),
+        "results.csv": report_tables.as_csv(rows).encode(),
+        "results.parquet": parquet.getvalue(),
+        "report.html": report_page.page(title, (HOW,), parts).encode(),
+    }
+    return tuple(_write(folder / name, content) for name, content in contents.items())
+
+
+def sections(cells: Sequence[Read], tasks: Mapping[str, Task], complaints: Sequence[str] = ()) -> tuple[Section, ...]:
+    """Summary, one section per question, what failed, where scores come from.
+
+    Args:
+        cells: of a run.
+        tasks: by name.
+        complaints: sentences about files that are no cells.
+    """
+    lines = gather(cells)
+    found = [Section("summary", "Summary", tables=_summaries(lines, tasks))] if lines else []
+    for question, some in groupby(lines, key=lambda x: (x.asking.suite, x.asking.question)):
+        found.append(_question(question[1], tuple(some), tasks))
+    errors = failed(cells)
+    if errors or complaints:
+        table = (report_tables.failures(errors),) if errors else ()
+        found.append(Section("failed", "Not answered", tuple(complaints), table))
+    found.append(Section("provenance", "Where the scores come from", (), (report_tables.provenance(cells),)))
+    return tuple(found)
+
+
+def _summaries(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[report_tables.Table, ...]:
+    """One table per suite."""
+    suites = groupby(lines, key=lambda x: x.asking.suite)
+    return tuple(report_tables.summary(tuple(some), tasks) for _, some in suites)
+
+
+def _question(name: str, lines: Sequence[Line], tasks: Mapping[str, Task]) -> Section:
+    task = next((t for n, t in tasks.items() if n == name or n.startswith(f"{name}.")), None)
+    folds = len({c.task for x in lines for c in x.cells})
+    title = name if task is None or folds > 1 else f"{task.title} ({name})"
+    words = tuple(w for w in (_items(lines), "" if task is None else task.note) if w)
+    return Section(name, title, words, report_tables.scores(lines, tasks), _pictures(name, lines, task))
+
+
+def _items(lines: Sequence[Line]) -> str:
+    """How many items taught, chose and were asked, with all labels."""
+    whole = [c for x in lines if x.asking.fraction == max(y.asking.fraction for y in lines) for c in x.cells]
+    counts = [dict(c.told["items"]) for c in whole if c.told.get("items")]
+    if not counts:
+        return ""
+    low, high = ({p: f(int(c.get(p, 0)) for c in counts) for p in ("train", "val", "test")} for f in (min, max))
+    said = {p: f"{low[p]}" if low[p] == high[p] else f"{low[p]} to {high[p]}" for p in low}
+    return f"Items: {said['train']} teach, {said['val']} choose, {said['test']} are asked."
+
+
+def _pictures(name: str, lines: Sequence[Line], task: Task | None) -> tuple[Picture, ...]:
+    found: list[Picture | None] = []
+    published = {} if task is None else task.published
+    for (protocol, official, fraction), some in report_tables.blocks(lines):
+        if fraction == max(x.asking.fraction for x in lines):
+            what = f"{name}: {some[0].main}, protocol {protocol}{', as published' if official else ''}"
+            found.append(bars(some, published, f"{what}; whiskers: 95 % over items"))
+    for protocol in dict.fromkeys((x.asking.protocol, x.asking.official) for x in lines):
+        some = tuple(x for x in lines if (x.asking.protocol, x.asking.official) == protocol)
+        found.append(curves(some, f"{name}: over the share of labels, protocol {protocol[0]}"))
+    shown = next((x for x in lines if not is_plain(x)), lines[0])
+    classes = task.answer.classes if task is not None and isinstance(task.answer, OneOf | AnyOf | ClassMap) else ()
+    found.append(confusion(shown, classes, f"{name}: share of each true class, {shown.asking.who}"))
+    found.append(region_map(shown, f"{name}: {shown.main} by region, {shown.asking.who}"))
+    found.append(_examples(name, shown, task))
+    return tuple(p for p in found if p is not None)
+
+
+def _examples(name: str, line: Line, task: Task | None) -> Picture | None:
+    if task is None:
+        return None
+    for cell in line.cells:
+        try:
+            examples = read_examples(cell)
+        except SceneUnreadable as cause:
+            _LOG.warning("%s", cause)
+            continue
+        if examples is not None:
+            return draw_examples(examples, task.answer, f"{name}: examples, {line.asking.who}")
+    return None
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Completely or not at all."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError as cause:
+        aside.unlink(missing_ok=True)
+        raise OutputRefused(
+            f"the report cannot be written to {path}: {cause.strerror}; choose another folder"
+        ) from cause
+    return path

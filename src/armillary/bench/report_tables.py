@@ -1,0 +1,234 @@
+"""Report tables: lines of scores as Markdown, and every cell as one row of CSV and Parquet."""
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from itertools import groupby
+
+import pyarrow as pa
+
+from armillary.bench.report_cells import PLAIN, Line, Read, better
+from armillary.bench.task import Task
+
+FURTHER = ("balanced accuracy", "OA", "macro F1", "micro mAP", "R2", "MAE", "bias", "ECE")
+"""Measures that are shown beside the main one, where they are there and are not it."""
+
+MOST_FURTHER = 3
+REFERENCE = "Copernicus-FM ViT-B/16"
+"""Published model that others are compared with."""
+
+DASH = "–"
+Block = tuple[str, bool, float]
+"""Protocol, official or not, share of the labels."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Words in rows and columns.
+
+    Args:
+        head: of the columns.
+        rows: of as many words.
+        title: above it.
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    title: str = ""
+
+    def markdown(self) -> str:
+        """As GitHub reads it; a bar in a word is escaped."""
+        lines = [self.head, ("---",) * len(self.head), *self.rows]
+        body = "\n".join("| " + " | ".join(w.replace("|", "\\|") for w in row) + " |" for row in lines)
+        return f"**{self.title}**\n\n{body}" if self.title else body
+
+
+def summary(lines: Sequence[Line], tasks: Mapping[str, Task]) -> Table:
+    """One row per question, one column per encoder and probe: all labels, whichever protocol comes first."""
+    whole = [x for x in lines if x.asking.fraction == 1.0]
+    protocols = sorted(
+        {(x.asking.official, x.asking.protocol) for x in whole}, key=lambda p: (p[0], p[1] != "official")
+    )
+    chosen = [x for x in whole if (x.asking.official, x.asking.protocol) == protocols[0]] if protocols else []
+    columns = tuple(dict.fromkeys(x.asking.who for x in sorted(chosen, key=_plain_first)))
+    held = {(x.asking.question, x.asking.who): x for x in chosen}
+    order = [n.partition(".")[0] for n in tasks]
+    questions = sorted({x.asking.question for x in chosen}, key=lambda q: (order.index(q) if q in order else 10**6, q))
+    rows = []
+    for q in questions:
+        found = [held.get((q, c)) for c in columns]
+        main = next(x.main for x in found if x is not None)
+        published = _published(q, tasks).get(REFERENCE)
+        rows.append((q, _arrow(main), *(DASH if x is None else _value(x) for x in found), _reference(published)))
+    title = f"protocol {protocols[0][1]}{', as published' if protocols[0][0] else ''}" if protocols else ""
+    return Table(("task", "measure", *columns, f"published: {REFERENCE}"), tuple(rows), title)
+
+
+def blocks(lines: Sequence[Line]) -> Iterable[tuple[Block, tuple[Line, ...]]]:
+    """Lines of one question by protocol, official or not, and share of the labels."""
+    for block, some in groupby(lines, key=lambda x: (x.asking.protocol, x.asking.official, x.asking.fraction)):
+        yield block, tuple(some)
+
+
+def scores(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[Table, ...]:
+    """Tables of one question, one for each protocol and share; published rows where labels are whole."""
+    return tuple(_scores(block, some, tasks) for block, some in blocks(lines))
+
+
+def failures(found: Mapping[str, Sequence[Read]]) -> Table:
+    """What was not answered, and why."""
+    rows = tuple((_names(cells), str(len(cells)), why) for why, cells in found.items())
+    return Table(("task and encoder", "cells", "why"), rows)
+
+
+def provenance(cells: Iterable[Read]) -> Table:
+    """One row for each set of weights, environment and version: what a score must be read with."""
+    seen: dict[tuple[str, ...], int] = {}
+    for cell in cells:
+        facts = cell.told.get("facts") or {}
+        row = (cell.asking.encoder, *(_short(facts.get(k)) for k in ("weights", "version", "git", "environment")))
+        seen[row] = seen.get(row, 0) + 1
+    rows = tuple((*row, str(n)) for row, n in sorted(seen.items()))
+    return Table(("encoder", "weights", "version", "git", "environment", "cells"), rows)
+
+
+def records(cells: Sequence[Read]) -> list[dict[str, object]]:
+    """One flat row per cell: question, measures with their intervals, items, choices, facts; None where unknown."""
+    rows = []
+    for cell in cells:
+        told = cell.told
+        row: dict[str, object] = {"id": cell.id, **dict(told["question"]), "question": cell.asking.question}
+        row["knows"] = " ".join(cell.asking.knows)
+        row |= {"main": told.get("main"), "official_score": told.get("official_score"), "error": told.get("error")}
+        row |= {f"items {part}": n for part, n in (told.get("items") or {}).items()}
+        for name, value in (told.get("measures") or {}).items():
+            low, high = (told.get("intervals") or {}).get(name) or (None, None)
+            row |= {name: _real(value), f"{name} low": _real(low), f"{name} high": _real(high)}
+        row["worst region"] = _text(told.get("worst_region"))
+        row["choices"] = _text(told.get("choices"))
+        row |= {f"fact {name}": _text(value) for name, value in (told.get("facts") or {}).items()}
+        rows.append(row)
+    return rows
+
+
+def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows of all columns that any of them has."""
+    out = StringIO()
+    writer = csv.DictWriter(out, _columns(rows), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: "" if v is None else v for k, v in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def as_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
+    """The same with types, for Parquet: numbers stay numbers."""
+    return pa.table({name: _column([row.get(name) for row in rows]) for name in _columns(rows)})
+
+
+def spelled(value: float) -> str:
+    """Three digits behind the point of a share, four that count of anything larger.
+
+    Example:
+        >>> spelled(0.97812), spelled(789.44), spelled(float("nan"))
+        ('0.978', '789.4', '–')
+    """
+    if math.isnan(value):
+        return DASH
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def _scores(block: Block, lines: Sequence[Line], tasks: Mapping[str, Task]) -> Table:
+    protocol, official, fraction = block
+    main, question = lines[0].main, lines[0].asking.question
+    further = [m for m in FURTHER if m != main and any(not math.isnan(x.measure(m)) for x in lines)][:MOST_FURTHER]
+    published = _published(question, tasks) if fraction == 1.0 else {}
+    reference = published.get(REFERENCE)
+    folds = max(x.folds for x in lines)
+    rows = [_row(x, further, reference, folds) for x in lines]
+    for model, (mean, std) in published.items():
+        delta = "" if reference is None else f"{mean - reference[0]:+.3f}"
+        rows.append((f"*published: {model}*", "", "", f"{spelled(mean)} ± {spelled(std)}", "", delta, *_blank(further)))
+    labels = f"{fraction:.0%} of the labels"
+    title = f"{_arrow(main)}, protocol {protocol}{', as published' if official else ''}, {labels}"
+    head = ("encoder", "told", "probe", main, "95 % over items", f"less {REFERENCE}", *further, "official", "seeds")
+    if reference is None:
+        rows = [(*r[:5], *r[6:]) for r in rows]
+        head = (*head[:5], *head[6:])
+    return Table(head, tuple(rows), title)
+
+
+def _row(line: Line, further: Sequence[str], reference: tuple[float, float] | None, folds: int) -> tuple[str, ...]:
+    asked = line.asking
+    ours = line.official_score if asked.official and not math.isnan(line.official_score) else line.mean
+    some = f"{line.seeds}" + (f" x {line.folds} of {folds} folds" if folds > 1 else "")
+    return (
+        asked.encoder,
+        ", ".join(asked.knows) or DASH,
+        asked.probe,
+        _value(line),
+        DASH if math.isnan(line.low) else f"{spelled(line.low)} to {spelled(line.high)}",
+        "" if reference is None else f"{ours - reference[0]:+.3f}",
+        *(spelled(line.measure(m)) for m in further),
+        spelled(line.official_score),
+        some,
+    )
+
+
+def _blank(further: Sequence[str]) -> tuple[str, ...]:
+    return ("",) * (len(further) + 2)
+
+
+def _value(line: Line) -> str:
+    return spelled(line.mean) + ("" if math.isnan(line.spread) else f" ± {spelled(line.spread)}")
+
+
+def _reference(found: tuple[float, float] | None) -> str:
+    return DASH if found is None else f"{spelled(found[0])} ± {spelled(found[1])}"
+
+
+def _arrow(main: str) -> str:
+    return f"{main} {'↑' if better(main) > 0 else '↓'}"
+
+
+def _plain_first(line: Line) -> tuple[bool, str]:
+    return line.asking.encoder not in PLAIN, line.asking.who
+
+
+def _published(question: str, tasks: Mapping[str, Task]) -> Mapping[str, tuple[float, float]]:
+    return tasks[question].published if question in tasks else {}
+
+
+def _names(cells: Sequence[Read]) -> str:
+    return "; ".join(dict.fromkeys(f"{c.task}, {c.asking.encoder}" for c in cells))
+
+
+def _short(value: object) -> str:
+    text = _text(value) or DASH
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _real(value: object) -> float | None:
+    return None if value is None else float(str(value))
+
+
+def _columns(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _column(values: list[object]) -> pa.Array:
+    """Of one type; words where they are mixed."""
+    known = [v for v in values if v is not None]
+    if all(isinstance(v, bool) for v in known) or all(isinstance(v, str) for v in known):
+        return pa.array(values)
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in known):
+        return pa.array(values, pa.int64())
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
+        return pa.array(values, pa.float64())
+    return pa.array([None if v is None else str(v) for v in values])
