@@ -3,8 +3,10 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from tests.bench.invented import Memory, renamed, task
 
-from armillary.bench.dealt import PARTS, Row, block_name, folds, of_groups, sides, split_rows
+from armillary.bench.dealt import PARTS, Dealt, Row, block_name, folds, of_groups, sides, split_rows
+from armillary.bench.known import content_digest, data_digest
 from armillary.errors import BadInput, SceneNotFound
 
 TABLES = sorted(p.name.removesuffix(".csv") for p in (files("armillary.bench") / "data").iterdir())
@@ -62,3 +64,16 @@ def test_an_unknown_fold_and_an_unknown_group_and_an_unknown_table_are_named() -
         of_groups(["nowhere"], [{"group": "here", "part": "test"}], "toys")
     with pytest.raises(SceneNotFound, match=r"nothing\.csv"):
         split_rows("nothing")
+
+
+def test_folds_of_one_question_share_what_is_kept_and_differ_in_their_split() -> None:
+    files = Memory()
+    rows = [{"fold": f} for f in "1212"]
+    found = []
+    for fold in "12":
+        items = Dealt(tuple("abcd"), sides(rows, fold), tuple("abcd"), (("x",),) * 4, lambda _: (), np.array)
+        one = renamed(task(), f"toy.{fold}")
+        found.append((content_digest(one, files, items), data_digest(one, files, items)))
+    assert found[0][0] == found[1][0]
+    assert found[0][1] != found[1][1]
+    assert content_digest(renamed(task(), "other.1"), files, items) != found[0][0]

@@ -55,7 +55,7 @@ class Shot:
     @property
     def key(self) -> str:
         """Fingerprint of everything that decides the numbers."""
-        return fingerprint(self.encoder.name, self.encoder.digest, self.look, self.known.digest, self.task.joined)
+        return fingerprint(self.encoder.name, self.encoder.digest, self.look, self.known.content, self.task.joined)
 
 
 def freeze(shot: Shot, folder: Path, *, batch_size: int = 16, team: Team = ALONE) -> Seen:

@@ -67,7 +67,8 @@ class Known:
         days: since 1970-01-01 of its last sample, nan where unknown.
         shape: rows and columns that most samples have.
         tile_deg: side of an item on the ground, in degrees of latitude.
-        digest: of the data.
+        digest: of the data and their split.
+        content: of the data alone.
     """
 
     keys: tuple[str, ...]
@@ -78,6 +79,7 @@ class Known:
     shape: tuple[int, int]
     tile_deg: float
     digest: str
+    content: str
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -93,8 +95,8 @@ def read_known(task: Task, files: Files, items: Items, folder: Path, team: Team 
     Raises:
         SceneUnreadable: a file is damaged; the message names it.
     """
-    digest = data_digest(task, files, items)
-    place = folder / "known" / digest
+    content = content_digest(task, files, items)
+    place = folder / "known" / content
     team.once(lambda: None if (place / _ABOUT).is_file() else _write(place, task, items))
     about = json.loads((place / _ABOUT).read_text())
     stored = np.dtype(about["stored"])
@@ -104,14 +106,20 @@ def read_known(task: Task, files: Files, items: Items, folder: Path, team: Team 
     facts = np.load(place / _FACTS, allow_pickle=False)
     lonlat, days = facts[:, :2], facts[:, 2]
     rows, columns = about["shape"]
-    return Known(items.keys, items.parts, truths, lonlat, days, (rows, columns), float(about["tile_deg"]), digest)
+    digest, tile_deg = fingerprint(content, items.parts), float(about["tile_deg"])
+    return Known(items.keys, items.parts, truths, lonlat, days, (rows, columns), tile_deg, digest, content)
 
 
 def data_digest(task: Task, files: Files, items: Items) -> str:
-    """Fingerprint of the content that a task is asked on."""
+    """Fingerprint of the content that a task is asked on, and of its split."""
+    return fingerprint(content_digest(task, files, items), items.parts)
+
+
+def content_digest(task: Task, files: Files, items: Items) -> str:
+    """The same without the split: equal for all folds "name.fold" of one question, which share what is kept on disk."""
     names = dict.fromkeys(name for n in range(len(items)) for name in items.files(n))
     sums = tuple((name, files.checksum(name)) for name in names)
-    return fingerprint(task.name, items.keys, items.parts, sums)
+    return fingerprint(task.name.partition(".")[0], items.keys, sums)
 
 
 def read_item(items: Items, number: int) -> Item:
