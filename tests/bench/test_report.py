@@ -72,5 +72,5 @@ def test_cells_of_an_unknown_task_are_reported_all_the_same(tmp_path: Path) -> N
 
 
 def test_a_run_of_failures_alone_is_a_report_too(tmp_path: Path) -> None:
-    report(write_cells(tmp_path, [cell(error="no file", main=None)]), {})
+    report(write_cells(tmp_path, [cell(error="no file", measures={})]), {})
     assert "no file" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -2,9 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.bench.synthetic_cells import cell, write_cells, write_examples
+from tests.bench.synthetic_cells import cell, write_examples
 
-from armillary.bench.report_cells import read_cells
 from armillary.bench.report_examples import MOST, Examples, draw_examples, read_examples
 from armillary.errors import SceneUnreadable
 from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, Value, ValueMap
@@ -12,17 +11,15 @@ from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, Value
 
 def test_examples_lie_beside_the_cells_and_only_a_few_are_read(tmp_path: Path) -> None:
     write_examples(tmp_path / "examples" / "x.npz", items=MOST + 3)
-    (found,) = read_cells(write_cells(tmp_path, [cell(examples="examples/x.npz")]))[0]
-    examples = read_examples(found)
+    examples = read_examples(tmp_path, cell(examples="examples/x.npz"))
     assert examples is not None
     assert len(examples.pixels) == len(examples.truths) == len(examples.keys) == MOST
 
 
 def test_a_damaged_file_of_examples_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 cut")
-    (found,) = read_cells(write_cells(tmp_path, [cell(examples="x.npz")]))[0]
     with pytest.raises(SceneUnreadable, match=r"x\.npz"):
-        read_examples(found)
+        read_examples(tmp_path, cell(examples="x.npz"))
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,16 @@
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from tests.bench.synthetic_cells import CLASSES, cell, whole_run, write_cells
+from tests.bench.synthetic_cells import CLASSES, cell, whole_run
 
-from armillary.bench.report_cells import Line, gather, read_cells
+from armillary.bench.report_cells import Line, gather, read_all
 from armillary.bench.report_plots import bars, confusion, confusion_of, curves, region_map
 
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> tuple[Line, ...]:
-    return gather(read_cells(whole_run(tmp_path_factory.mktemp("run")))[0])
+    return gather(read_all(whole_run(tmp_path_factory.mktemp("run")))[0])
 
 
 def _toy(lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -32,21 +31,20 @@ def test_every_plot_is_an_svg_that_says_the_same_twice(lines: tuple[Line, ...]) 
         assert ET.fromstring(one.content).tag.endswith("svg")  # noqa: S314 (drawn here)
 
 
-def test_counts_of_seeds_and_folds_add_up(tmp_path: Path) -> None:
-    told = [cell(f"toy.{f}", seed=s, confusion=[[1, 2], [3, 4]]) for f in "12" for s in range(3)]
-    (line,) = gather(read_cells(write_cells(tmp_path, told))[0])
+def test_counts_of_seeds_and_folds_add_up() -> None:
+    (line,) = gather(cell(f"toy.{f}", seed=s, confusion=[[1, 2], [3, 4]]) for f in "12" for s in range(3))
     counts = confusion_of(line)
     assert counts is not None
     np.testing.assert_array_equal(counts, [[6, 12], [18, 24]])
 
 
-def test_what_is_not_known_is_not_drawn(tmp_path: Path) -> None:
-    (line,) = gather(read_cells(write_cells(tmp_path, [cell()]))[0])
+def test_what_is_not_known_is_not_drawn() -> None:
+    (line,) = gather([cell()])
     assert confusion(line, CLASSES, "") is None
     assert region_map(line, "") is None
     assert curves([line], "") is None
 
 
-def test_a_score_without_an_interval_still_has_a_bar(tmp_path: Path) -> None:
-    told = [cell(intervals={}), cell(encoder="unknown", measures={"OA": None}, intervals={})]
-    assert bars(gather(read_cells(write_cells(tmp_path, told))[0]), {}, "").content
+def test_a_score_without_an_interval_still_has_a_bar() -> None:
+    lines = gather([cell(intervals={}), cell(encoder="unknown", value=float("nan"), intervals={})])
+    assert bars(lines, {}, "").content

@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Int
 
 from armillary.bench.corine import labels_of
 from armillary.bench.dealt import Dealt, Row, sides, split_rows
 from armillary.bench.files import Files
-from armillary.bench.task import Items, Reader
+from armillary.bench.task import Items, Part, Reader
 from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput
 from armillary.probe.answer import IGNORE
@@ -154,7 +155,7 @@ def bigearthnet(sensor: Sensor, satellite: str) -> Reader:
     return read
 
 
-def _named(rows: tuple[Row, ...], parts: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _named(rows: tuple[Row, ...], parts: tuple[Part, ...]) -> tuple[tuple[str, ...], tuple[Part, ...], tuple[str, ...]]:
     """Keys, parts and groups."""
     return tuple(r["key"] for r in rows), parts, tuple(r["group"] for r in rows)
 
@@ -163,7 +164,7 @@ def _sample(files: Files, name: str, sensor: Sensor, span: Span | None = None) -
     return _of(open(files.href(name), sensor, span), sensor)
 
 
-def _of(array: object, sensor: Sensor) -> Sample:
+def _of(array: xr.DataArray, sensor: Sensor) -> Sample:
     """A sample with exactly the sensor's bands, in its order."""
     sample = from_array(array)
     at = sample.sensor.index(sensor.band_names)

@@ -4,14 +4,21 @@
 there, and no texture. *Empty patch*: NaN all over; what an encoder makes of it, it knows from the place alone.
 """
 
-from collections.abc import Callable
+import csv
+import gzip
+import math
+import re
+from calendar import monthrange
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from io import BytesIO
+from datetime import UTC, datetime, timedelta
+from io import BytesIO, StringIO
 from math import cos, radians
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
 from jaxtyping import Float, Num
 from pyproj import Transformer
 
@@ -20,8 +27,10 @@ from armillary.bench.files import Files
 from armillary.bench.task import Items, Part, Reader
 from armillary.earth.sensors import Sensor
 from armillary.earth.window import Window
-from armillary.errors import SceneUnreadable
+from armillary.errors import BadInput, SceneUnreadable
 from armillary.sample.sample import Sample
+
+_TILE = re.compile(r"_T(\w{5})_")
 
 POINT_PX = 16
 """Side of a flat or empty patch."""
@@ -113,19 +122,20 @@ def worldcereal(sensor: Sensor) -> Reader:
     columns = [[f"{kind}-{b}-ts{t}-{size[b]}" for b in sensor.band_names] for t in range(MONTHS)]
 
     def read(files: Files) -> Items:
-        table = _parquet(files, name)
-        table = table[table["LANDCOVER_LABEL"] != UNSPECIFIED_CROPS].reset_index(drop=True)
-        counts = np.stack([table[some].to_numpy(dtype=np.float32) for some in columns], axis=1)
-        counts = np.where(counts == NODATA, np.nan, counts)
-        starts = pd.to_datetime(table["start_date"])
-        lonlat = table[["lon", "lat"]].to_numpy(dtype=np.float64)
+        table = pq.read_table(pa.BufferReader(files.read(name)))
+        code = table["LANDCOVER_LABEL"].to_numpy()
+        asked = code != UNSPECIFIED_CROPS
+        counts = np.stack([_columns(table, some) for some in columns], axis=1)[asked]
+        counts = np.where(counts == NODATA, np.float32(np.nan), counts)
+        starts = [datetime.fromisoformat(str(t)[:10]) for t, yes in zip(table["start_date"], asked, strict=True) if yes]
+        lonlat = _columns(table, ("lon", "lat"), np.float64)[asked]
         points = Points(
             tuple(f"{lon:.5f} {lat:.5f} {n}" for n, (lon, lat) in enumerate(lonlat)),
             lonlat,
             _blocks(lonlat, WIDE_BLOCK_DEG),
             _decibel(counts) if kind == "SAR" else counts * np.float32(1e-4),
             lambda i: tuple(_middle(starts[i], t) for t in range(MONTHS)),
-            (table["LANDCOVER_LABEL"] == ANNUAL_CROPS).to_numpy().astype(np.int64),
+            (code[asked] == ANNUAL_CROPS).astype(np.int64),
         )
         return points.dealt(sensor, of_groups(points.groups, split_rows("blocks_10deg"), name), (name,))
 
@@ -164,15 +174,15 @@ def crops(sensor: Sensor, classes: tuple[str, ...]) -> Reader:
     name = "croptype_s1s2_features.csv.gz"
 
     def read(files: Files) -> Items:
-        table = pd.read_csv(BytesIO(files.read(name)), compression="gzip")
-        lonlat = _utm(table[["x", "y"]].to_numpy(dtype=np.float64), "EPSG:32631")
+        table = pc.read_csv(BytesIO(gzip.decompress(files.read(name))))
+        lonlat = _utm(_columns(table, ("x", "y"), np.float64), "EPSG:32631")
         points = Points(
-            tuple(f"{n:05d}" for n in range(len(table))),
+            tuple(f"{n:05d}" for n in range(len(lonlat))),
             lonlat,
             _blocks(lonlat, FIELD_BLOCK_DEG),
-            table[list(sensor.band_names)].to_numpy(dtype=np.float32)[:, None],
+            _columns(table, sensor.band_names)[:, None],
             lambda _: (None,),
-            np.array([classes.index(c) for c in table["label"]], dtype=np.int64),
+            np.array([classes.index(c) for c in table["label"].to_pylist()], dtype=np.int64),
         )
         return points.dealt(sensor, of_groups(points.groups, split_rows("blocks_srr2"), name), (name,))
 
@@ -187,21 +197,22 @@ def stations(sensor: Sensor) -> Reader:
     told = tuple(f"no2_stations/{n}.csv" for n in ("samples_S2S5P_2018_2020_eea", "local_no2_data", "local_no2_osm"))
 
     def read(files: Files) -> Items:
-        samples, local, osm = (pd.read_csv(BytesIO(files.read(n))) for n in told)
-        station = "AirQualityStation"
-        table = samples.merge(local.drop(columns="no2_average"), on=station)
-        table = table.merge(osm[[station, *sorted(set(osm) & set(sensor.band_names))]], on=station)
-        table = table[table["no2"].notna()].reset_index(drop=True)
-        tiles = [str(t) for t in table["img_path"].str.extract(r"_T(\w{5})_")[0]]
-        rows = {r["group"]: r for r in split_rows("no2_tiles")}
+        samples, local, osm = (_rows(files, n) for n in told)
+        facts = {r["AirQualityStation"]: r for r in local}
+        for row in osm:
+            facts[row["AirQualityStation"]] = {**facts.get(row["AirQualityStation"], {}), **row}
+        rows = [r for r in samples if r["no2"] and set(sensor.band_names) <= set(facts.get(r["AirQualityStation"], ()))]
+        tiles = [_tile(r["img_path"]) for r in rows]
+        where = {r["group"]: (float(r["lon"]), float(r["lat"])) for r in split_rows("no2_tiles")}
         parts = of_groups(tiles, split_rows("no2_tiles"), told[0])
+        names = [r["AirQualityStation"] for r in rows]
         points = Points(
-            tuple(map(str, table[station])),
-            np.array([[float(rows[t]["lon"]), float(rows[t]["lat"])] for t in tiles]),
+            tuple(f"{name} {n}" for n, name in enumerate(names)),
+            np.array([where[t] for t in tiles]),
             tuple(tiles),
-            table[list(sensor.band_names)].to_numpy(dtype=np.float32)[:, None],
+            np.array([[[_number(facts[n][b]) for b in sensor.band_names]] for n in names], dtype=np.float32),
             lambda _: (None,),
-            table["no2"].to_numpy(dtype=np.float32),
+            np.array([float(r["no2"]) for r in rows], dtype=np.float32),
         )
         return points.dealt(sensor, parts, told)
 
@@ -219,16 +230,17 @@ def places(sensor: Sensor, name: str, column: str) -> Reader:
     file = f"{name}.csv"
 
     def read(files: Files) -> Items:
-        table = pd.read_csv(BytesIO(files.read(file)))
-        table = table.rename(columns={"Lon": "lon", "Lat": "lat"})[["lon", "lat", column]].dropna()
-        lonlat = table[["lon", "lat"]].to_numpy(dtype=np.float64)
+        rows = [{k.lower(): v for k, v in r.items()} for r in _rows(files, file)]
+        values = np.array([[_number(r[k]) for k in ("lon", "lat", column.lower())] for r in rows])
+        values = values[np.isfinite(values).all(axis=1)]
+        lonlat = values[:, :2]
         points = Points(
             tuple(f"{lon:.5f} {lat:.5f} {n}" for n, (lon, lat) in enumerate(lonlat)),
             lonlat,
             _blocks(lonlat, WIDE_BLOCK_DEG),
-            np.full((len(table), 1, len(sensor.bands)), np.nan, dtype=np.float32),
+            np.full((len(lonlat), 1, len(sensor.bands)), np.nan, dtype=np.float32),
             lambda _: (None,),
-            table[column].to_numpy(dtype=np.float32),
+            values[:, 2].astype(np.float32),
         )
         return points.dealt(sensor, of_groups(points.groups, split_rows("blocks_10deg"), name), (file,))
 
@@ -243,10 +255,11 @@ def _decibel(counts: Float[np.ndarray, "n t c"]) -> Float[np.ndarray, "n t c"]:
     return DB_PER_COUNT * np.log10(np.where(counts > 0, counts, np.nan)) - DB_SHIFT
 
 
-def _middle(start: pd.Timestamp, months: int) -> datetime:
-    """The fifteenth day of a month of a series that starts on some day."""
-    time = start + pd.DateOffset(months=months, days=14)
-    return datetime(time.year, time.month, time.day, tzinfo=UTC)
+def _middle(start: datetime, months: int) -> datetime:
+    """Two weeks into a month of a series that starts on some day."""
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    day = min(start.day, monthrange(year, month + 1)[1])
+    return datetime(year, month + 1, day, tzinfo=UTC) + timedelta(days=14)
 
 
 def _utm(xy: Float[np.ndarray, "n 2"], crs: str) -> Float[np.ndarray, "n 2"]:
@@ -255,8 +268,28 @@ def _utm(xy: Float[np.ndarray, "n 2"], crs: str) -> Float[np.ndarray, "n 2"]:
     return np.stack([lon, lat], axis=1)
 
 
-def _parquet(files: Files, name: str) -> pd.DataFrame:
-    return pd.read_parquet(BytesIO(files.read(name)))
+def _columns(table: pa.Table, names: Sequence[str], kind: type = np.float32) -> Float[np.ndarray, "n c"]:
+    return np.stack([table[name].to_numpy().astype(kind) for name in names], axis=1)
+
+
+def _rows(files: Files, name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(files.read(name).decode())))
+
+
+def _tile(path: str) -> str:
+    """Of a scene's name.
+
+    Raises:
+        BadInput: the name has none.
+    """
+    found = _TILE.search(path)
+    if found is None:
+        raise BadInput(f"{path!r} names no Sentinel-2 tile; the table of stations is another than that of 2018 to 2020")
+    return found[1]
+
+
+def _number(text: str) -> float:
+    return float(text) if text else math.nan
 
 
 def _array(files: Files, name: str) -> np.ndarray:

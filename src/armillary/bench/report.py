@@ -13,7 +13,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from armillary.bench import report_page, report_tables
-from armillary.bench.report_cells import Line, Read, failed, gather, is_plain, read_cells
+from armillary.bench.cell import Cell
+from armillary.bench.report_cells import Line, failed, gather, read_all
 from armillary.bench.report_examples import draw_examples, read_examples
 from armillary.bench.report_page import Section
 from armillary.bench.report_plots import Picture, bars, confusion, curves, region_map
@@ -44,10 +45,10 @@ def report(folder: Path, tasks: Mapping[str, Task], *, title: str = "Benchmark r
         SceneNotFound: no cell is there.
         OutputRefused: the folder cannot be written to.
     """
-    cells, complaints = read_cells(folder)
+    cells, complaints = read_all(folder)
     for complaint in complaints:
         _LOG.warning("%s", complaint)
-    parts = sections(cells, tasks, complaints)
+    parts = sections(folder, cells, tasks, complaints)
     rows = report_tables.records(cells)
     parquet = BytesIO()
     pq.write_table(report_tables.as_table(rows), parquet)
@@ -60,18 +61,21 @@ def report(folder: Path, tasks: Mapping[str, Task], *, title: str = "Benchmark r
     return tuple(_write(folder / name, content) for name, content in contents.items())
 
 
-def sections(cells: Sequence[Read], tasks: Mapping[str, Task], complaints: Sequence[str] = ()) -> tuple[Section, ...]:
+def sections(
+    run: Path, cells: Sequence[Cell], tasks: Mapping[str, Task], complaints: Sequence[str] = ()
+) -> tuple[Section, ...]:
     """Summary, one section per question, what failed, where scores come from.
 
     Args:
-        cells: of a run.
+        run: its folder, for examples.
+        cells: of it.
         tasks: by name.
         complaints: sentences about files that are no cells.
     """
     lines = gather(cells)
     found = [Section("summary", "Summary", tables=_summaries(lines, tasks))] if lines else []
     for question, some in groupby(lines, key=lambda x: (x.asking.suite, x.asking.question)):
-        found.append(_question(question[1], tuple(some), tasks))
+        found.append(_question(run, question[1], tuple(some), tasks))
     errors = failed(cells)
     if errors or complaints:
         table = (report_tables.failures(errors),) if errors else ()
@@ -86,18 +90,18 @@ def _summaries(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[report
     return tuple(report_tables.summary(tuple(some), tasks) for _, some in suites)
 
 
-def _question(name: str, lines: Sequence[Line], tasks: Mapping[str, Task]) -> Section:
+def _question(run: Path, name: str, lines: Sequence[Line], tasks: Mapping[str, Task]) -> Section:
     task = next((t for n, t in tasks.items() if n == name or n.startswith(f"{name}.")), None)
-    folds = len({c.task for x in lines for c in x.cells})
+    folds = len({c.question.task for x in lines for c in x.cells})
     title = name if task is None or folds > 1 else f"{task.title} ({name})"
     words = tuple(w for w in (_items(lines), "" if task is None else task.note) if w)
-    return Section(name, title, words, report_tables.scores(lines, tasks), _pictures(name, lines, task))
+    return Section(name, title, words, report_tables.scores(lines, tasks), _pictures(run, name, lines, task))
 
 
 def _items(lines: Sequence[Line]) -> str:
     """How many items taught, chose and were asked, with all labels."""
     whole = [c for x in lines if x.asking.fraction == max(y.asking.fraction for y in lines) for c in x.cells]
-    counts = [dict(c.told["items"]) for c in whole if c.told.get("items")]
+    counts = [c.items for c in whole if c.items]
     if not counts:
         return ""
     low, high = ({p: f(int(c.get(p, 0)) for c in counts) for p in ("train", "val", "test")} for f in (min, max))
@@ -105,7 +109,7 @@ def _items(lines: Sequence[Line]) -> str:
     return f"Items: {said['train']} teach, {said['val']} choose, {said['test']} are asked."
 
 
-def _pictures(name: str, lines: Sequence[Line], task: Task | None) -> tuple[Picture, ...]:
+def _pictures(run: Path, name: str, lines: Sequence[Line], task: Task | None) -> tuple[Picture, ...]:
     found: list[Picture | None] = []
     published = {} if task is None else task.published
     for (protocol, official, fraction), some in report_tables.blocks(lines):
@@ -115,20 +119,20 @@ def _pictures(name: str, lines: Sequence[Line], task: Task | None) -> tuple[Pict
     for protocol in dict.fromkeys((x.asking.protocol, x.asking.official) for x in lines):
         some = tuple(x for x in lines if (x.asking.protocol, x.asking.official) == protocol)
         found.append(curves(some, f"{name}: over the share of labels, protocol {protocol[0]}"))
-    shown = next((x for x in lines if not is_plain(x)), lines[0])
+    shown = next((x for x in lines if not x.asking.is_plain), lines[0])
     classes = task.answer.classes if task is not None and isinstance(task.answer, OneOf | AnyOf | ClassMap) else ()
     found.append(confusion(shown, classes, f"{name}: share of each true class, {shown.asking.who}"))
     found.append(region_map(shown, f"{name}: {shown.main} by region, {shown.asking.who}"))
-    found.append(_examples(name, shown, task))
+    found.append(_examples(run, name, shown, task))
     return tuple(p for p in found if p is not None)
 
 
-def _examples(name: str, line: Line, task: Task | None) -> Picture | None:
+def _examples(run: Path, name: str, line: Line, task: Task | None) -> Picture | None:
     if task is None:
         return None
     for cell in line.cells:
         try:
-            examples = read_examples(cell)
+            examples = read_examples(run, cell)
         except SceneUnreadable as cause:
             _LOG.warning("%s", cause)
             continue

@@ -1,23 +1,23 @@
-"""Report cells: finished cells read back from their files, and gathered over seeds and folds into lines of a table.
+"""Report cells: finished cells of a run, gathered over seeds and folds into lines of a table.
 
-A cell is the JSON file of one answered question (task, encoder, what it is told, probe, protocol, share of labels,
-seed). A *line* is what is left when the seeds, and the folds of one question ("name.fold"), are averaged. Two spreads
-are kept apart: over seeds (a standard deviation), and over items, the 95 % interval: mean ends over seeds, and over
-folds, which ask different items, added in quadrature.
+A *line* is what is left when the seeds, and the folds of one question ("name.fold"), are averaged. Two spreads are kept
+apart: over seeds (a standard deviation), and over items, as a 95 % interval. The latter is the cells' own where seeds
+alone differ, since they ask the same items. Folds ask others, often other places: there it is the wider one of the
+cells' intervals added in quadrature and of Student's t over folds.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
+from armillary.bench.cell import FOLDER, Cell, read_cell
 from armillary.bench.scores import LOWER_IS_BETTER
-from armillary.errors import SceneNotFound
+from armillary.errors import BadInput, SceneNotFound
+from armillary.probe.intervals import mean_interval
 
 PLAIN = ("none", "pixels", "place-time")
 """Encoders that are no model."""
@@ -25,7 +25,7 @@ PLAIN = ("none", "pixels", "place-time")
 
 @dataclass(frozen=True)
 class Asking:
-    """What a cell asks, without its seed: cells that differ in seed and fold alone are one line.
+    """What a cell asks, without its seed and its fold: cells that differ in these alone are one line.
 
     Args:
         suite: the table it belongs to.
@@ -47,56 +47,23 @@ class Asking:
     fraction: float
     official: bool
 
+    @classmethod
+    def of(cls, cell: Cell) -> "Asking":
+        """What a cell asks."""
+        q = cell.question
+        name = q.task.partition(".")[0]
+        return cls(q.suite, name, q.encoder, q.knows, q.probe, q.protocol, q.fraction, q.official)
+
     @property
     def who(self) -> str:
         """Encoder, what it is told and probe, for a person."""
-        told = f", told {' and '.join(self.knows)}" if self.knows else ""
+        told = f", told {' and '.join(self.knows)}" if self.knows and self.encoder not in PLAIN else ""
         return f"{self.encoder}{told}, {self.probe}"
 
-
-@dataclass(frozen=True, eq=False)
-class Read:
-    """A cell as its file tells it.
-
-    Args:
-        id: name of the file.
-        asking: the question without its seed.
-        task: its name, with its fold.
-        seed: of the probe and of the labels that were drawn.
-        told: the whole content.
-        path: of the file.
-    """
-
-    id: str
-    asking: Asking
-    task: str
-    seed: int
-    told: Mapping[str, Any]
-    path: Path
-
     @property
-    def error(self) -> str | None:
-        """Why there is no score, if there is none."""
-        return None if self.told.get("error") is None else str(self.told["error"])
-
-    @property
-    def main(self) -> str:
-        """Name of the measure by which it is first judged."""
-        return str(self.told.get("main") or "")
-
-    @property
-    def fold(self) -> str:
-        """Name of its fold, "" where there is none."""
-        return self.task.partition(".")[2]
-
-    def measure(self, name: str) -> float:
-        """A measure, nan where it is unknown."""
-        return _number((self.told.get("measures") or {}).get(name))
-
-    def interval(self, name: str) -> tuple[float, float]:
-        """Its interval over items, nan where it is unknown."""
-        low, high = (self.told.get("intervals") or {}).get(name) or (None, None)
-        return _number(low), _number(high)
+    def is_plain(self) -> bool:
+        """Whether it is a baseline without a model."""
+        return self.encoder in PLAIN
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,48 +90,48 @@ class Line:
     spread: float
     seeds: int
     folds: int
-    cells: tuple[Read, ...]
+    cells: tuple[Cell, ...]
 
     def measure(self, name: str) -> float:
         """Mean of any measure over the cells."""
-        return _mean([c.measure(name) for c in self.cells])
+        return _mean([c.measures.get(name, math.nan) for c in self.cells])
 
     @property
     def official_score(self) -> float:
         """Mean of the score as the published protocol averages it; nan where nobody asked for it."""
-        return _mean([_number(c.told.get("official_score")) for c in self.cells])
+        return _mean([math.nan if c.official_score is None else c.official_score for c in self.cells])
 
 
-def read_cells(folder: Path) -> tuple[tuple[Read, ...], tuple[str, ...]]:
-    """All cells under OUT/cells, and a sentence about every file that is none.
+def read_all(run: Path) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
+    """All cells of a run, and a sentence about every file that is none.
 
     Raises:
         SceneNotFound: there are no cells.
     """
-    paths = sorted((folder / "cells").glob("*.json"))
+    paths = sorted((run / FOLDER).glob("*.json"))
     if not paths:
-        raise SceneNotFound(f"cells were asked for in {folder / 'cells'} and none is there; run the benchmark first")
+        raise SceneNotFound(f"cells were asked for in {run / FOLDER} and none is there; run the benchmark first")
     cells, complaints = [], []
     for path in paths:
         try:
-            cells.append(_read(path))
-        except (ValueError, KeyError, TypeError) as cause:
-            complaints.append(f"{path.name} is no cell ({type(cause).__name__}: {cause}); delete it and run again")
+            cells.append(read_cell(path))
+        except BadInput as cause:
+            complaints.append(str(cause).replace(str(path), path.name))
     return tuple(cells), tuple(complaints)
 
 
-def gather(cells: Iterable[Read]) -> tuple[Line, ...]:
+def gather(cells: Iterable[Cell]) -> tuple[Line, ...]:
     """Lines of all cells that have a score; the best of each question first, within one protocol and share."""
-    held: dict[Asking, list[Read]] = {}
+    held: dict[Asking, list[Cell]] = {}
     for cell in cells:
-        if cell.error is None and cell.main:
-            held.setdefault(cell.asking, []).append(cell)
+        if cell.error is None:
+            held.setdefault(Asking.of(cell), []).append(cell)
     return tuple(sorted((_line(asking, tuple(some)) for asking, some in held.items()), key=_order))
 
 
-def failed(cells: Iterable[Read]) -> Mapping[str, tuple[Read, ...]]:
+def failed(cells: Iterable[Cell]) -> Mapping[str, tuple[Cell, ...]]:
     """Sentence -> the cells that failed with it."""
-    out: dict[str, tuple[Read, ...]] = {}
+    out: dict[str, tuple[Cell, ...]] = {}
     for cell in cells:
         if cell.error is not None:
             out[cell.error] = (*out.get(cell.error, ()), cell)
@@ -176,42 +143,20 @@ def better(main: str) -> int:
     return -1 if main in LOWER_IS_BETTER else 1
 
 
-def is_plain(line: Line) -> bool:
-    """Whether it is a baseline without a model."""
-    return line.asking.encoder in PLAIN
-
-
-def _read(path: Path) -> Read:
-    told = json.loads(path.read_text(encoding="utf-8"))
-    q = told["question"]
-    asking = Asking(
-        str(q["suite"]),
-        str(q["task"]).partition(".")[0],
-        str(q["encoder"]),
-        tuple(map(str, q["knows"])),
-        str(q["probe"]),
-        str(q["protocol"]),
-        float(q["fraction"]),
-        bool(q["official"]),
-    )
-    return Read(path.stem, asking, str(q["task"]), int(q["seed"]), MappingProxyType(told), path)
-
-
-def _line(asking: Asking, cells: tuple[Read, ...]) -> Line:
+def _line(asking: Asking, cells: tuple[Cell, ...]) -> Line:
     main = cells[0].main
-    folds, seeds = sorted({c.fold for c in cells}), sorted({c.seed for c in cells})
-    by_seed = [_mean([c.measure(main) for c in cells if c.seed == s]) for s in seeds]
-    means, below, above = [], [], []
-    for fold in folds:
-        some = [c for c in cells if c.fold == fold]
-        mean = _mean([c.measure(main) for c in some])
-        means.append(mean)
-        below.append(mean - _mean([c.interval(main)[0] for c in some]))
-        above.append(_mean([c.interval(main)[1] for c in some]) - mean)
-    mean = _mean(means)
-    low, high = mean - _quadrature(below), mean + _quadrature(above)
+    seeds = sorted({c.question.seed for c in cells})
+    folds = [[c for c in cells if c.question.task == t] for t in sorted({c.question.task for c in cells})]
+    by_seed = [_mean([c.score for c in cells if c.question.seed == s]) for s in seeds]
+    by_fold = [_mean([c.score for c in some]) for some in folds]
+    ends = [[_mean([_end(c, main, side) for c in some]) for some in folds] for side in (0, 1)]
+    mean = _mean(by_fold)
+    below, above = (math.hypot(*(e - m for e, m in zip(side, by_fold, strict=True))) / len(folds) for side in ends)
+    if len(folds) > 1:
+        over_places = mean_interval(np.array(by_fold)).high - mean
+        below, above = (float(np.fmax(half, over_places)) for half in (below, above))
     spread = float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else math.nan
-    return Line(asking, main, mean, low, high, spread, len(seeds), len(folds), cells)
+    return Line(asking, main, mean, mean - below, mean + above, spread, len(seeds), len(folds), cells)
 
 
 def _order(line: Line) -> tuple[object, ...]:
@@ -221,14 +166,10 @@ def _order(line: Line) -> tuple[object, ...]:
     return asked.suite, asked.question, *split, -asked.fraction, rank, asked.who
 
 
-def _number(value: object) -> float:
-    return math.nan if value is None else float(str(value))
+def _end(cell: Cell, name: str, side: int) -> float:
+    return cell.intervals.get(name, (math.nan, math.nan))[side]
 
 
 def _mean(values: Sequence[float]) -> float:
     """Not known when one of them is not."""
     return float(np.mean(values)) if values else math.nan
-
-
-def _quadrature(values: Sequence[float]) -> float:
-    return math.sqrt(sum(v * v for v in values)) / len(values)

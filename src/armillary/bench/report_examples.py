@@ -1,12 +1,12 @@
 """Report examples: what was answered beside what is true, for a few items of a cell.
 
-They lie in an .npz beside the cell: `pixels` [m h w 3] (0 to 1, to look at), `truths` and `predictions` (one per item,
-as `armillary.probe.answer` says; `predictions` of a class map hold classes, not probabilities), `keys`.
+`armillary.bench.show` wrote them: pixels to look at, truths and predictions, classes where a class map was asked.
 """
 
 import math
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,7 +18,7 @@ from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from armillary.bench.report_cells import Read
+from armillary.bench.cell import Cell
 from armillary.bench.report_plots import Picture
 from armillary.errors import SceneUnreadable
 from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, ValueMap
@@ -48,14 +48,13 @@ class Examples:
     keys: tuple[str, ...]
 
 
-def read_examples(cell: Read) -> Examples | None:
-    """Examples of a cell, None where it has none.
+def read_examples(run: Path, cell: Cell) -> Examples | None:
+    """Examples of a cell of a run, None where it has none.
 
     Raises:
         SceneUnreadable: the file is damaged.
     """
-    name = cell.told.get("examples")
-    path = None if name is None else cell.path.parent.parent / str(name)
+    path = None if cell.examples is None else run / cell.examples
     if path is None or not path.is_file():
         return None
     try:

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from armillary.bench.report_cells import Line, is_plain
+from armillary.bench.report_cells import Line
 from armillary.bench.report_tables import spelled
 
 INK, DIM, RULE = "#1a2733", "#66788a", "#d8dfe6"
@@ -70,7 +70,10 @@ def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], wo
         published: model -> mean and deviation.
         words: what is shown.
     """
-    rows = [(x.asking.who, x.mean, x.mean - x.low, x.high - x.mean, PLAIN_BAR if is_plain(x) else MODEL) for x in lines]
+    rows = [
+        (x.asking.who, x.mean, x.mean - x.low, x.high - x.mean, PLAIN_BAR if x.asking.is_plain else MODEL)
+        for x in lines
+    ]
     rows += [(f"published: {m}", mean, std, std, PUBLISHED_BAR) for m, (mean, std) in published.items()]
     figure, axes = _axes((WIDTH_IN, 0.6 + 0.27 * len(rows)))
     at = np.arange(len(rows))[::-1]
@@ -101,7 +104,7 @@ def curves(lines: Sequence[Line], words: str) -> Picture | None:
     for k, (who, some) in enumerate(several.items()):
         x = [s.asking.fraction for s in some]
         colour = LINES[k % len(LINES)]
-        style = "--" if is_plain(some[0]) else "-"
+        style = "--" if some[0].asking.is_plain else "-"
         axes.plot(x, [s.mean for s in some], style, marker="o", markersize=3.5, color=colour, label=who)
         axes.fill_between(x, [s.low for s in some], [s.high for s in some], color=colour, alpha=0.1, linewidth=0)
     shares = sorted({s.asking.fraction for some in several.values() for s in some})
@@ -141,13 +144,13 @@ def confusion(line: Line, classes: Sequence[str], words: str) -> Picture | None:
 
 def confusion_of(line: Line) -> Float[np.ndarray, "k k"] | None:
     """Counts of all cells of a line (row: truth, column: answer); None where one has no such counts."""
-    counts = [np.array(c.told.get("confusion") or 0, dtype=np.float64) for c in line.cells]
+    counts = [np.array(c.confusion or 0, dtype=np.float64) for c in line.cells]
     return np.sum(counts, axis=0) if counts and all(c.ndim == 2 for c in counts) else None
 
 
 def region_map(line: Line, words: str) -> Picture | None:
     """Score of each region where it lies; None where no place is known."""
-    found = [r for c in line.cells for r in c.told.get("regions") or () if r.get("score") is not None]
+    found = [r for c in line.cells for r in c.regions or () if r.get("score") is not None]
     table = np.array([[r["lon"], r["lat"], r["n"], r["score"]] for r in found], dtype=np.float64)
     table = table[np.isfinite(table).all(axis=1)] if found else table
     if not len(table):

@@ -4,13 +4,14 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import StringIO
 from itertools import groupby
 
 import pyarrow as pa
 
-from armillary.bench.report_cells import PLAIN, Line, Read, better
+from armillary.bench.cell import Cell
+from armillary.bench.report_cells import Line, better
 from armillary.bench.task import Task
 
 FURTHER = ("balanced accuracy", "OA", "macro F1", "micro mAP", "R2", "MAE", "bias", "ECE")
@@ -78,38 +79,36 @@ def scores(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[Table, ...
     return tuple(_scores(block, some, tasks) for block, some in blocks(lines))
 
 
-def failures(found: Mapping[str, Sequence[Read]]) -> Table:
+def failures(found: Mapping[str, Sequence[Cell]]) -> Table:
     """What was not answered, and why."""
     rows = tuple((_names(cells), str(len(cells)), why) for why, cells in found.items())
     return Table(("task and encoder", "cells", "why"), rows)
 
 
-def provenance(cells: Iterable[Read]) -> Table:
+def provenance(cells: Iterable[Cell]) -> Table:
     """One row for each set of weights, environment and version: what a score must be read with."""
     seen: dict[tuple[str, ...], int] = {}
     for cell in cells:
-        facts = cell.told.get("facts") or {}
-        row = (cell.asking.encoder, *(_short(facts.get(k)) for k in ("weights", "version", "git", "environment")))
+        told = (_short(cell.facts.get(k)) for k in ("weights", "version", "git", "environment"))
+        row = (cell.question.encoder, *told)
         seen[row] = seen.get(row, 0) + 1
     rows = tuple((*row, str(n)) for row, n in sorted(seen.items()))
     return Table(("encoder", "weights", "version", "git", "environment", "cells"), rows)
 
 
-def records(cells: Sequence[Read]) -> list[dict[str, object]]:
+def records(cells: Sequence[Cell]) -> list[dict[str, object]]:
     """One flat row per cell: question, measures with their intervals, items, choices, facts; None where unknown."""
     rows = []
     for cell in cells:
-        told = cell.told
-        row: dict[str, object] = {"id": cell.id, **dict(told["question"]), "question": cell.asking.question}
-        row["knows"] = " ".join(cell.asking.knows)
-        row |= {"main": told.get("main"), "official_score": told.get("official_score"), "error": told.get("error")}
-        row |= {f"items {part}": n for part, n in (told.get("items") or {}).items()}
-        for name, value in (told.get("measures") or {}).items():
-            low, high = (told.get("intervals") or {}).get(name) or (None, None)
-            row |= {name: _real(value), f"{name} low": _real(low), f"{name} high": _real(high)}
-        row["worst region"] = _text(told.get("worst_region"))
-        row["choices"] = _text(told.get("choices"))
-        row |= {f"fact {name}": _text(value) for name, value in (told.get("facts") or {}).items()}
+        row: dict[str, object] = {"id": cell.question.id, **asdict(cell.question)}
+        row |= {"knows": " ".join(cell.question.knows), "question": cell.question.task.partition(".")[0]}
+        row |= {"main": cell.main, "official_score": cell.official_score, "error": cell.error}
+        row |= {f"items {part}": n for part, n in cell.items.items()}
+        for name, value in cell.measures.items():
+            low, high = cell.intervals.get(name, (math.nan, math.nan))
+            row |= {name: _known(value), f"{name} low": _known(low), f"{name} high": _known(high)}
+        row |= {"worst region": _text(cell.worst_region), "choices": _text(cell.choices)}
+        row |= {f"fact {name}": _fact(value) for name, value in cell.facts.items()}
         rows.append(row)
     return rows
 
@@ -194,15 +193,15 @@ def _arrow(main: str) -> str:
 
 
 def _plain_first(line: Line) -> tuple[bool, str]:
-    return line.asking.encoder not in PLAIN, line.asking.who
+    return not line.asking.is_plain, line.asking.who
 
 
 def _published(question: str, tasks: Mapping[str, Task]) -> Mapping[str, tuple[float, float]]:
     return tasks[question].published if question in tasks else {}
 
 
-def _names(cells: Sequence[Read]) -> str:
-    return "; ".join(dict.fromkeys(f"{c.task}, {c.asking.encoder}" for c in cells))
+def _names(cells: Sequence[Cell]) -> str:
+    return "; ".join(dict.fromkeys(f"{c.question.task}, {c.question.encoder}" for c in cells))
 
 
 def _short(value: object) -> str:
@@ -211,11 +210,16 @@ def _short(value: object) -> str:
 
 
 def _text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return value if value is None or isinstance(value, str) else json.dumps(value, sort_keys=True, default=dict)
 
 
-def _real(value: object) -> float | None:
-    return None if value is None else float(str(value))
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _fact(value: object) -> object:
+    """Numbers and words as they are, tables as JSON."""
+    return value if isinstance(value, int | float) else _text(value)
 
 
 def _columns(rows: Sequence[Mapping[str, object]]) -> list[str]:
