@@ -48,8 +48,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if min(self.train, self.val, self.test) < 1 or self.side_px < 16:
             raise BadInput(
-                f"specimens of {self.train}, {self.val} and {self.test} items of {self.side_px} px were asked for; give "
-                "at least one item of each part, and 16 px"
+                f"specimens of {self.train}, {self.val} and {self.test} items of {self.side_px} px were asked for; "
+                "give at least one item of each part, and 16 px"
             )
 
     @property

@@ -115,7 +115,7 @@ def in_parts(read: Callable[[Part], Sequence[T]]) -> tuple[tuple[T, ...], tuple[
 
 
 def unique(names: Sequence[str], parts: Sequence[Part]) -> tuple[str, ...]:
-    """Names as keys: one that an earlier part or line has already says its part, and its line where that is not enough."""
+    """Names as keys; one that came before says its part too, and its number where that is not enough."""
     seen: set[str] = set()
     keys = []
     for number, (name, part) in enumerate(zip(names, parts, strict=True)):

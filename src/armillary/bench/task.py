@@ -77,8 +77,8 @@ class Official:
 
     Args:
         side_px: side to which samples are resized; None = as stored.
-        mean: per band, of what `clamp` leaves; () = nothing is subtracted. Where there are more numbers than bands, they are
-            those of each sample in turn.
+        mean: per band, of what `clamp` leaves; () = nothing is subtracted. Where there are more numbers than bands,
+            they are those of each sample in turn.
         std: per band or per sample and band; () = nothing is divided.
         unit: of the numbers that mean and std speak of: "count", "linear" (backscatter), or the sensor's unit.
         clamp: smallest and largest, in `unit`; None = none.
