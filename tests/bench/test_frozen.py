@@ -5,20 +5,20 @@ import numpy as np
 import pytest
 import torch
 from numpy.lib.format import open_memmap
+from tests.bench.invented import RGB, Chips, Memory, task
 
 from armillary.bench.encoders import ZooEncoder
-from armillary.bench.frozen import Shot, freeze, of_shape
+from armillary.bench.frozen import Shot, _begin, _fill, freeze, of_shape
 from armillary.bench.known import read_known
 from armillary.bench.sight import Look, Sight
 from armillary.bench.task import Joined
-from armillary.bench.team import Team
 from armillary.earth.window import Window
 from armillary.errors import BadInput, SceneUnreadable
 from armillary.models.copernicus_fm import CopernicusFMConfig, random_model
 from armillary.sample.sample import Sample
-from tests.bench.invented import RGB, Chips, Memory, task
 
 FACTS = ("place", "time", "area")
+PIXELS_ALONE = Look()
 
 
 class Means:
@@ -37,7 +37,7 @@ class Means:
         return Sight(x.mean(dim=(2, 3)), (x,) * 4 if look.maps else ())
 
 
-def _shot(tmp_path: Path, encoder: object, look: Look = Look(), shots: int = 1, joined: Joined = "one") -> Shot:
+def _shot(tmp_path: Path, encoder: object, look: Look = PIXELS_ALONE, shots: int = 1, joined: Joined = "one") -> Shot:
     one = task(shots=shots, joined=joined)
     files = Memory()
     items = one.read(files)
@@ -119,15 +119,12 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 def test_two_processes_fill_one_folder(tmp_path: Path) -> None:
     shot = _shot(tmp_path, Means())
-    shares = [Team(rank, 2).share(np.arange(60)) for rank in range(2)]
-    assert np.concatenate(shares).tolist() == list(range(60))
-    whole = freeze(shot, tmp_path / "whole")
-    place = tmp_path / "halves" / "features" / shot.key
-    from armillary.bench.frozen import _begin, _fill
-
+    whole = freeze(shot, tmp_path / "whole", batch_size=4)
+    batches = [np.arange(at, at + 4) for at in range(0, 60, 4)]
+    place = tmp_path / "halves"
     _begin(shot, place)
-    for share in shares:
-        _fill(shot, place, share, 4)
+    for rank in range(2):
+        _fill(shot, place, batches[rank::2])
     np.testing.assert_array_equal(open_memmap(place / "vectors.npy", "r"), whole.vectors)
 
 

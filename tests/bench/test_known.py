@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bench.invented import ANSWERS, Memory, task
 
 from armillary.bench.known import data_digest, read_known
-from tests.bench.invented import ANSWERS, Memory, task
 
 
 @pytest.mark.parametrize("kind", list(ANSWERS))

@@ -1,14 +1,15 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bench.invented import KINDS, Memory, task
 
 from armillary.bench.known import Known, read_known
 from armillary.bench.parts import block_deg, parts_of
 from armillary.errors import BadInput, OutOfRange, PlaceUnknown
 from armillary.probe.answer import OneOf
 from armillary.probe.splits import blocks
-from tests.bench.invented import KINDS, Memory, task
 
 ANSWER = OneOf(KINDS)
 
@@ -42,7 +43,7 @@ def test_blocks_are_the_same_for_every_seed(known: Known) -> None:
 
 def test_a_smaller_share_lies_within_a_larger_one(known: Known) -> None:
     shares = [parts_of(known, ANSWER, protocol="official", fraction=f, seed=4) for f in (0.01, 0.1, 0.5, 1.0)]
-    for less, more in zip(shares, shares[1:], strict=False):
+    for less, more in pairwise(shares):
         assert set(less.train) <= set(more.train)
         assert set(less.val) <= set(more.val)
         np.testing.assert_array_equal(less.test, more.test)

@@ -3,9 +3,10 @@
 `run` is a generator of cells. What goes wrong in one task is told in its cells and does not stop the others.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,17 @@ from armillary.bench.parts import PROTOCOLS, parts_of
 from armillary.bench.sight import FACTS, Encoder, Look
 from armillary.bench.task import Items, Suite, Task
 from armillary.bench.team import ALONE, Team
-from armillary.errors import ArmillaryError, BadInput
+from armillary.errors import ArmillaryError, BadInput, OutputRefused, SceneNotFound
 from armillary.probe.answer import MAIN, Answer, AnyOf, ClassMap, OneOf, is_dense
 from armillary.probe.asked import Probe, Seen, Tuner
 from armillary.probe.probes import PROBES, as_published, in_epochs
 
 AUTO = "auto"
 CACHE = "cache"
+PLAN = "plan.json"
+
+SETTLED = ("suite", "epochs", "side_px", "draws")
+"""What a question does not say and all cells of one folder share."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,6 +122,7 @@ class Arena:
     open_files: Callable[[Path, Task], Files] = field(default=lambda root, task: open_files(root, task.archive))
     team: Team = ALONE
     _encoders: dict[str, Encoder] = field(default_factory=dict, repr=False)
+    _unasked: set[str] = field(default_factory=set, repr=False)
 
     def encoder(self, name: str) -> Encoder:
         """Opened once."""
@@ -152,8 +158,30 @@ def run(arena: Arena, *, resume: bool = False) -> Iterator[Cell]:
     have = _finished(arena)
     if have and not resume:
         raise BadInput(f"{arena.run} holds {len(have)} cells; go on with --resume, or choose another folder")
-    for task in chosen(arena):
+    tasks = chosen(arena)
+    arena.team.once(lambda: _settle(arena))
+    for task in tasks:
         yield from _run_task(arena, task, have)
+
+
+def expected(arena: Arena) -> int:
+    """How many cells a run has at most."""
+    plan = arena.plan
+    rows = sum(len(_protocols(plan, task)) * len(list(contenders(arena, task))) for task in chosen(arena))
+    return rows * len(plan.fractions) * len(plan.seeds)
+
+
+def read_plan(run_folder: Path) -> Plan:
+    """The plan with which a run was begun last.
+
+    Raises:
+        SceneNotFound: no run is there.
+    """
+    path = run_folder / PLAN
+    if not path.is_file():
+        raise SceneNotFound(f"{path} was asked for and is not there; give the folder of a run")
+    found = json.loads(path.read_text())
+    return Plan(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
 
 
 def chosen(arena: Arena) -> tuple[Task, ...]:
@@ -214,14 +242,43 @@ def probe_of(plan: Plan, name: str, task: Task) -> Probe | Tuner:
     return found if plan.epochs is None else in_epochs(found, plan.epochs)
 
 
+def _settle(arena: Arena) -> None:
+    """Write the plan down; a folder's cells are asked with one set of settings.
+
+    Raises:
+        BadInput: the folder's cells were asked with others.
+        OutputRefused: the folder cannot be written to.
+    """
+    path = arena.run / PLAN
+    told = asdict(arena.plan)
+    if path.is_file():
+        before = asdict(read_plan(arena.run))
+        other = [k for k in SETTLED if before[k] != told[k]]
+        if other:
+            was, now = (", ".join(f"{k}={d[k]}" for k in other) for d in (before, told))
+            raise BadInput(f"{arena.run} holds cells with {was}, and {now} was asked; choose another folder")
+    try:
+        arena.run.mkdir(parents=True, exist_ok=True)
+        aside = arena.run / f".{PLAN}"
+        aside.write_text(json.dumps(told, indent=1) + "\n")
+        aside.replace(path)
+    except OSError as cause:
+        raise OutputRefused(f"{arena.run} cannot be written to ({cause}); choose another folder") from cause
+
+
+def _protocols(plan: Plan, task: Task) -> list[str]:
+    """Blocks need places."""
+    return [p for p in plan.protocols if p == "official" or "place" in task.knows]
+
+
 def _finished(arena: Arena) -> Mapping[str, Cell]:
     """Cells without an error that the folder holds, as the leading process sees them."""
-    ids = {p.stem for p in (arena.run / FOLDER).glob("[!.]*.json")}
+    ids = {p.stem for p in (arena.run / FOLDER).glob("*.json")}
     return {i: read_cell(arena.run / FOLDER / f"{i}.json") for i in sorted(arena.team.gather(ids)[0])}
 
 
 def _run_task(arena: Arena, task: Task, have: Mapping[str, Cell]) -> Iterator[Cell]:
-    protocols = [p for p in arena.plan.protocols if p == "official" or "place" in task.knows]
+    protocols = _protocols(arena.plan, task)
     opened: Opened | ArmillaryError | None = None
     for contender in contenders(arena, task):
         questions = list(_questions(arena, task, contender, protocols))
@@ -303,7 +360,9 @@ def _asked(arena: Arena, shot: Shot, seen: Seen | None, probe: Probe | Tuner, qu
         )
     except ArmillaryError as error:
         if question.protocol == "blocks":
-            _log.warning("%s is not asked by blocks: %s", shot.task.name, error)
+            if shot.task.name not in arena._unasked:
+                _log.warning("%s is not asked by blocks: %s", shot.task.name, error)
+            arena._unasked.add(shot.task.name)
             return None
         return _failed(arena, shot.task, question, error)
     setting = Setting(question, shot, parts, probe, seen, plan.batch_size, plan.draws)

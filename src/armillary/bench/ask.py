@@ -120,8 +120,8 @@ def facts_of(setting: Setting, seconds: float) -> dict[str, Any]:
     """What decided the numbers, and where and when they were computed."""
     shot = setting.shot
     task = shot.task
-    decided = (task.answer, task.sensor.name, task.sensor.band_names, task.joined, task.official)
-    config = fingerprint(setting.question, *decided, setting.probe)
+    decided = (task.answer, task.sensor.name, task.sensor.band_names, task.joined, shot.look)
+    config = fingerprint(setting.question, *decided, setting.probe, setting.draws)
     return {
         "config": config,
         "data": shot.known.digest,
@@ -160,11 +160,8 @@ def _official(setting: Setting, per_item: Sequence[Sums]) -> float | None:
 
 
 def _confusion(whole: Sums) -> list[Any] | None:
-    for name in ("confusion", "labels"):
-        if name in whole.counts:
-            found: list[Any] = whole.counts[name].tolist()
-            return found
-    return None
+    counts = whole.counts.get("confusion")
+    return None if counts is None else list(counts.tolist())
 
 
 def _by_region(cell: Cell, setting: Setting, per_item: Sequence[Sums]) -> Cell:

@@ -61,7 +61,7 @@ class Cell:
         official_score: the published protocol's average over batches; None unless it was asked.
         worst_region: the region with the worst score: longitude, latitude, items, score.
         items: how many items taught, chose and were asked.
-        confusion: rows are truths; for several classes per item, class by class.
+        confusion: rows are truths; None where an item may have several classes.
         choices: settings that the probe chose.
         regions: score of each region.
         examples: an .npz of a few predictions beside their truths, relative to the run's folder.
@@ -95,7 +95,7 @@ class Cell:
             OutputRefused: the folder cannot be written to.
         """
         path = run / FOLDER / f"{self.question.id}.json"
-        aside = path.with_name(f".{path.name}")
+        aside = path.with_name(f".{self.question.id}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             aside.write_text(json.dumps(_plain(asdict(self)), indent=1, allow_nan=False) + "\n")
@@ -127,7 +127,7 @@ def read_cell(path: Path) -> Cell:
 
 def read_cells(run: Path) -> Iterator[Cell]:
     """All cells of a run, in the order of their ids."""
-    for path in sorted((run / FOLDER).glob("[!.]*.json")):
+    for path in sorted((run / FOLDER).glob("*.json")):
         yield read_cell(path)
 
 

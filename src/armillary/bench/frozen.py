@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy.lib.format import open_memmap
 
+from armillary.bench.footing import onto
 from armillary.bench.known import Known, read_item
 from armillary.bench.sight import Encoder, Look, Sight
 from armillary.bench.task import Item, Items, Joined, Task
@@ -140,7 +141,13 @@ def _rows(shot: Shot, numbers: Int[np.ndarray, " m"]) -> list[tuple[np.ndarray, 
     items = [read_sized(shot, int(n)) for n in numbers]
     stack = [s for item in items for s in item.samples]
     sight = _checked(shot.encoder.see(stack, shot.look), len(stack), shot.encoder.name)
-    return joined(sight, [len(item.samples) for item in items], shot.task.joined)
+    rows = joined(sight, [len(item.samples) for item in items], shot.task.joined)
+    if shot.look.official is not None:
+        return rows
+    return [
+        (vector, *(onto(m, item.samples[-1].window, item.grid) for m in maps))
+        for (vector, *maps), item in zip(rows, items, strict=True)
+    ]
 
 
 def _tick(arrays: Sequence[np.memmap], done: np.memmap, numbers: Sequence[int]) -> None:

@@ -19,6 +19,7 @@ from armillary.bench.files import Files
 from armillary.bench.task import Item, Items, Part, Task
 from armillary.bench.team import ALONE, Team
 from armillary.errors import ArmillaryError, SceneUnreadable
+from armillary.probe.answer import is_dense
 from armillary.probe.features import fingerprint
 
 KM_PER_DEGREE = 111.2

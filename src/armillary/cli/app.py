@@ -30,6 +30,10 @@ VERBS = {
         "Build Copernicus-Pretrain from scenes, turn one of its layouts into the other, or check a folder of it.",
         "build scenes -o data --layout shards",
     ),
+    "bench": (
+        "Ask encoders the tasks of a benchmark, beside baselines, with intervals and seeds.",
+        "bench run --suite copernicus --model copernicus-fm-nano --data DIR -o OUT",
+    ),
     "doctor": ("Say what this installation can do on this machine.", "doctor --json"),
 }
 """Verb -> the line that `armillary --help` shows, and an example. The function is armillary.cli.<verb>:<verb>."""
