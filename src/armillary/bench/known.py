@@ -15,6 +15,7 @@ from typing import BinaryIO, overload
 import numpy as np
 from jaxtyping import Float, Int
 
+from armillary import __version__
 from armillary.bench.files import Files
 from armillary.bench.task import Item, Items, Part, Task
 from armillary.bench.team import ALONE, Team
@@ -117,10 +118,16 @@ def data_digest(task: Task, files: Files, items: Items) -> str:
 
 
 def content_digest(task: Task, files: Files, items: Items) -> str:
-    """The same without the split: equal for all folds "name.fold" of one question, which share what is kept on disk."""
+    """The same without the split: equal for all folds "name.fold" of one question, which share what is kept on disk.
+
+    Truths of whole items may stand in lists, of which no checksum is asked, so they are looked at themselves; those of
+    pixels have files of their own. Another version may read files otherwise.
+    """
     names = dict.fromkeys(name for n in range(len(items)) for name in items.files(n))
     sums = tuple((name, files.checksum(name)) for name in names)
-    return fingerprint(task.name.partition(".")[0], items.keys, sums)
+    told = () if is_dense(task.answer) else tuple(items.truth(n).tolist() for n in range(len(items)))
+    kind = (task.name.partition(".")[0], task.sensor.name, task.sensor.band_names, __version__)
+    return fingerprint(*kind, items.keys, sums, told)
 
 
 def read_item(items: Items, number: int) -> Item:

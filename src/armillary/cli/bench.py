@@ -20,6 +20,7 @@ from armillary.bench.baselines import PLAIN
 from armillary.bench.board import board, failures, lines
 from armillary.bench.cell import Cell
 from armillary.bench.encoders import open_encoder
+from armillary.bench.fetch import fetch as fetch_archives
 from armillary.bench.report import report as write_report
 from armillary.bench.specimens import write_specimens
 from armillary.bench.suites import SUITES, suite_of
@@ -73,7 +74,7 @@ def run(
 
     Args:
         data: the folder that holds the archives, zipped or extracted.
-        suite: copernicus or real-mini; `armillary bench list` shows them.
+        suite: copernicus, copernicus-variants, kuro-siwo or real-mini; `armillary bench list` shows them.
         model: encoders, separated by commas; NAME@random is untrained, NAME@FILE has other weights.
         output: the folder of the run.
         tasks: only these, separated by commas.
@@ -205,6 +206,28 @@ def list_(*, as_json: Json = False) -> None:
             print(f"  {task.name:<24} {type(task.answer).__name__:<9} {task.sensor.name:<9} {sizes}")
     print(f"encoders: {', '.join(ZOO)}; torchgeo:MODEL@WEIGHTS")
     print(f"probes: {', '.join(PROBES)}")
+
+
+@bench.command
+def fetch(folder: Path, *, suite: str = "copernicus", tasks: str = "", as_json: Json = False) -> None:
+    """Download the archives of a suite from the hub and check them; what is there already stays.
+
+    Example: armillary bench fetch DIR --tasks eurosat-s2
+
+    Args:
+        folder: where they go; `run --data` takes it.
+        suite: as in `armillary bench list`.
+        tasks: only the archives of these, separated by commas.
+        as_json: print one JSON object instead of lines.
+    """
+    arena = Arena(Plan(suite, (), _words(tasks)), suite_of(suite), folder, folder)
+    done = []
+    for file in fetch_archives((task.archive for task in arenas.chosen(arena)), folder):
+        done.append({"name": file.name, "path": str(file.path), "state": file.state})
+        if not as_json:
+            print(f"{file.path} {file.state}")
+    if as_json:
+        print(json.dumps({"files": done}))
 
 
 @bench.command
