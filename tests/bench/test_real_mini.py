@@ -106,3 +106,9 @@ def test_the_cloud_mask_of_the_only_cell_has_one_class_so_it_is_not_asked(shared
 def test_change_is_asked_of_before_then_after(shared: Path) -> None:
     task = real_mini()["ombria-change-s1.g1"]
     assert [n.rsplit("_", 1)[1] for n in _items(shared, task).files(0)] == ["pre.webp", "post.webp", "mask.webp"]
+
+
+def test_the_page_names_every_question_and_every_set_that_is_not_asked() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "real-mini.md").read_text(encoding="utf-8")
+    assert [q for q in QUESTIONS if q not in page] == []
+    assert [f"| {name} | {why} |" for name, why in ABSENT.items() if f"| {name} | {why} |" not in page] == []

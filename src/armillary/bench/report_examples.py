@@ -104,7 +104,8 @@ def _class_maps(figure: Figure, grid: np.ndarray, examples: Examples, answer: Cl
 
 
 def _value_maps(figure: Figure, grid: np.ndarray, examples: Examples, answer: ValueMap) -> None:
-    low, high = (float(np.nanquantile(examples.truths.astype(np.float64), q)) for q in (0.01, 0.99))
+    known = examples.truths[np.isfinite(examples.truths)]
+    low, high = (float(np.quantile(known, q)) if len(known) else 0.0 for q in (0.01, 0.99))
     cmap = colormaps["viridis"].with_extremes(bad=UNKNOWN)
     drawn = None
     for row, maps in ((1, examples.truths), (2, examples.predictions)):

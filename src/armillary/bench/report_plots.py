@@ -88,7 +88,7 @@ def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], wo
     tops = [m + e for m, e in zip(means, ends[1], strict=True) if not math.isnan(m)]
     for y, mean, end in zip(at, means, ends[1], strict=True):
         axes.text(mean + end, y, f"  {spelled(mean)}", va="center", fontsize=8, color=INK)
-    axes.set_xlim(left=min(0.0, *(m for m in means if not math.isnan(m)), 0.0), right=max(tops, default=1.0) * 1.12)
+    axes.set_xlim(min([0.0, *(m for m in means if not math.isnan(m))]), max([0.0, *tops]) * 1.12 or 1.0)
     return _svg(figure, words)
 
 
@@ -157,7 +157,7 @@ def region_map(line: Line, words: str) -> Picture | None:
         return None
     figure, axes = _axes((WIDTH_IN, 3.9))
     for ring in _coasts():
-        axes.fill(*np.array(ring).T, facecolor="#eef1f4", edgecolor=RULE, linewidth=0.5)
+        axes.fill(*ring.T, facecolor="#eef1f4", edgecolor=RULE, linewidth=0.5)
     size = 14 + 90 * np.sqrt(table[:, 2] / table[:, 2].max())
     drawn = axes.scatter(*table[:, :2].T, c=table[:, 3], s=size, cmap="viridis", edgecolors="white", linewidths=0.5)
     west, south, east, north = _around(table[:, :2])
@@ -180,9 +180,9 @@ def _around(lonlat: Float[np.ndarray, "n 2"]) -> tuple[float, float, float, floa
 
 
 @cache
-def _coasts() -> tuple[tuple[tuple[float, float], ...], ...]:
+def _coasts() -> tuple[Float[np.ndarray, "p 2"], ...]:
     text = (files("armillary") / "data" / "land.json").read_text(encoding="utf-8")
-    return tuple(tuple(map(tuple, ring)) for ring in json.loads(text)["rings"])
+    return tuple(np.array(ring, dtype=np.float64) for ring in json.loads(text)["rings"])
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
