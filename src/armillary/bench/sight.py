@@ -50,17 +50,24 @@ class Sight:
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What a benchmark needs of a model.
+    """What a benchmark needs of a model."""
 
-    `name` is what tables call it, `digest` changes when any of its numbers would, `told` says which facts it uses.
-    """
+    @property
+    def name(self) -> str:
+        """What tables call it."""
 
-    name: str
-    digest: str
-    told: tuple[str, ...]
+    @property
+    def digest(self) -> str:
+        """Another one when any of its numbers would be: features are kept under it."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Which of `FACTS` it uses where a look says that it may."""
 
     def see(self, samples: Sequence[Sample], look: Look) -> Sight:
         """Samples of one sensor and one size, in the sensor's unit with NaN where nothing was measured.
+
+        Samples of one item stand beside each other, in the order of time.
 
         Raises:
             StatisticsMissing: it does not read this sensor.
