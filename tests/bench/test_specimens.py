@@ -12,7 +12,7 @@ from armillary.bench.tasks import COPERNICUS
 from armillary.errors import BadInput, OutputRefused
 from armillary.probe.answer import AnyOf, ClassMap, OneOf, Value, ValueMap
 
-every = pytest.mark.parametrize("task", COPERNICUS.values(), ids=str)
+every = pytest.mark.parametrize("task", COPERNICUS.values(), ids=lambda task: task.name)
 
 
 @every

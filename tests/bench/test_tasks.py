@@ -12,7 +12,7 @@ NAMES = (
 )
 TOTALS = (2817, 1995, 27000, 27000, 24002, 24002, 8635, 5128, 5128, 8635, 5000, 25000, 5000, 2467, 2467)
 
-every = pytest.mark.parametrize("task", COPERNICUS.values(), ids=str)
+every = pytest.mark.parametrize("task", COPERNICUS.values(), ids=lambda task: task.name)
 
 
 def test_fifteen_tasks_in_the_order_of_the_publication() -> None:

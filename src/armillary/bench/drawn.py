@@ -5,11 +5,13 @@ What is drawn is told by a *brightness* between 0 and 1 for each pixel, so that 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from affine import Affine
 from jaxtyping import Float, Int, Shaped
 from pyproj import Transformer
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
 from armillary.bench.task import Part
@@ -127,7 +129,8 @@ def times(rng: np.random.Generator, count: int) -> tuple[datetime, ...]:
 def tif(pixels: Shaped[np.ndarray, "c h w"], spot: Spot, nodata: float | None = None) -> bytes:
     """A GeoTIFF."""
     c, h, w = pixels.shape
-    with MemoryFile() as held:
+    with MemoryFile() as held, catch_warnings():
+        simplefilter("ignore", NotGeoreferencedWarning)  # files without a place are meant
         with held.open(
             driver="GTiff",
             count=c,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import h5py
 import numpy as np
 from affine import Affine
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from armillary.bench.codes import BIGEARTHNET, EUROSAT, LC100_CODES, LCZ
 from armillary.bench.drawn import (
@@ -268,7 +268,7 @@ def _series(
     return names
 
 
-def _bright(label: Int[np.ndarray, "h w"], count: int) -> Float[np.ndarray, "h w"]:
+def _bright(label: Integer[np.ndarray, "h w"], count: int) -> Float[np.ndarray, "h w"]:
     return (label + 0.5) / count
 
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import rasterio
 from affine import Affine
 from jaxtyping import Float, Shaped
-from rasterio.errors import RasterioError
-from rasterio.io import MemoryFile
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader, MemoryFile
 
 from armillary.bench.files import Files
 from armillary.earth.lexicon import house_name
@@ -53,17 +54,23 @@ def read_raster(files: Files, name: str) -> Raster:
     """
     content = files.read(name)
     try:
-        with MemoryFile(content) as held, held.open() as dataset:
-            numbers: np.ndarray = dataset.read()
-            crs = None if dataset.crs is None else str(dataset.crs.to_wkt())
-            window = _window(numbers.shape[1:], dataset.transform, crs)
-            texts = tuple(text or "" for text in dataset.descriptions)
-            return Raster(name, numbers, window, dataset.nodata, texts)
+        with catch_warnings():
+            simplefilter("ignore", NotGeoreferencedWarning)  # a file without a place has a window without CRS
+            with MemoryFile(content or b"nothing") as held, held.open() as dataset:
+                return _held(name, dataset)
     except (RasterioError, ValueError, OSError) as cause:
         reason = str(cause.__cause__ or cause).split("\n")[0][:160]
         raise SceneUnreadable(
             f"{name} in {files.where} cannot be read ({reason}); it is cut off or damaged: download it again"
         ) from cause
+
+
+def _held(name: str, dataset: DatasetReader) -> Raster:
+    numbers: np.ndarray = dataset.read()
+    crs = None if dataset.crs is None else str(dataset.crs.to_wkt())
+    window = _window(numbers.shape[1:], dataset.transform, crs)
+    texts = tuple(text or "" for text in dataset.descriptions)
+    return Raster(name, numbers, window, dataset.nodata, texts)
 
 
 def read_bands(
@@ -93,7 +100,7 @@ def read_bands(
 def to_values(raw: Float[np.ndarray, "c h w"], sensor: Sensor, unit: Unit) -> Float[np.ndarray, "c h w"]:
     """Stored numbers as values in the sensor's unit; what is none becomes NaN."""
     if unit == "linear":
-        return (10 * np.log10(np.where(raw > 0, raw, np.nan))).astype(np.float32)
+        return (10 * np.log10(np.where((raw > 0) & (raw < ABSURD), raw, np.nan))).astype(np.float32)
     if unit == "value" or sensor.counts is None:
         return np.where(np.isfinite(raw) & (np.abs(raw) < ABSURD), raw, np.nan).astype(np.float32)
     scale = np.asarray(sensor.counts.scale)[:, None, None]
