@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -70,7 +71,9 @@ def test_with_lora_only_corrections_and_the_head_learn() -> None:
 
 def test_fine_tuning_moves_every_part_and_the_model_by_a_tenth_of_the_rate() -> None:
     pupil = OnModel(_live(), None, torch.Generator().manual_seed(0))
-    assert {id(p) for p in [*pupil.quick(), *pupil.slow()]} == {id(p) for p in pupil.parameters()}
+    fixed = [n for n, p in pupil.named_parameters() if not p.requires_grad]
+    assert fixed == ["model.position.table"]
+    assert len({id(p) for p in [*pupil.quick(), *pupil.slow()]}) == len(list(pupil.parameters())) - 1
     assert not {id(p) for p in pupil.quick()} & {id(p) for p in pupil.slow()}
 
 
@@ -81,3 +84,9 @@ def test_a_difference_is_the_last_less_the_first_and_a_mean_is_of_all() -> None:
     assert join(x, (1,) * 5, "one") is x
     with pytest.raises(BadInput, match="mean or difference"):
         join(x, (3, 2), "one")
+
+
+def test_a_model_that_is_frozen_throughout_is_refused() -> None:
+    frozen = copy.deepcopy(_model()).requires_grad_(False)
+    with pytest.raises(BadInput, match="requires_grad_"):
+        Tune("finetune", epochs=1).tune(replace(_live(), model=frozen), 0)

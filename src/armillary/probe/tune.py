@@ -56,6 +56,7 @@ class Tune:
         """Train a copy; the model that is given stays as it is.
 
         Raises:
+            BadInput: the model is frozen throughout.
             OutOfRange: no training item has a known truth, or LoRA finds no layer.
         """
         course = Course(self.rates, self.epochs, self.batch)
@@ -74,10 +75,14 @@ class OnModel(Pupil):
     def __init__(self, live: Live, rank: int | None, rng: torch.Generator) -> None:
         super().__init__()
         self.live = live
-        self.model = copy.deepcopy(live.model).eval().requires_grad_(rank is None)
+        self.model = copy.deepcopy(live.model).eval()
         self.low_rank = rank is not None
         if rank is not None:
-            adapt(_trunk(self.model), rank, rng)
+            adapt(_trunk(self.model.requires_grad_(False)), rank, rng)
+        if not any(p.requires_grad for p in self.model.parameters()):
+            raise BadInput(
+                "fine-tuning was asked of a model that is frozen throughout; free it by requires_grad_(True)"
+            )
         self.place = next(self.model.parameters()).device
         with torch.no_grad():
             seen = self._seen(*live.read([int(live.parts.train[0])]))
@@ -90,12 +95,11 @@ class OnModel(Pupil):
 
     def quick(self) -> list[nn.Parameter]:
         """The head, and corrections of low rank."""
-        corrections = [p for p in self.model.parameters() if p.requires_grad] if self.low_rank else []
-        return [*self.head.parameters(), *corrections]
+        return [*self.head.parameters(), *(self._learning() if self.low_rank else [])]
 
     def slow(self) -> list[nn.Parameter]:
-        """The model, where all of it learns."""
-        return [] if self.low_rank else list(self.model.parameters())
+        """The model, where all of it learns, less what it holds fixed itself: a table of positions, say."""
+        return [] if self.low_rank else self._learning()
 
     def forward(self, items: Sequence[int], rng: torch.Generator | None) -> tuple[Answers, list[Tensor]]:
         """Answers and, while it learns, truths, flipped and turned together."""
@@ -108,6 +112,9 @@ class OnModel(Pupil):
             batch, truths = replace(batch, pixels=pixels), [t.to(self.place) for t in turned]
         seen = self._seen(batch, counts)
         return self.head(list(seen.taps) if is_dense(live.answer) else seen.pooled), truths
+
+    def _learning(self) -> list[nn.Parameter]:
+        return [p for p in self.model.parameters() if p.requires_grad]
 
     def _seen(self, batch: Batch, counts: tuple[int, ...]) -> Tokens:
         """Tokens of items: those of their samples, joined."""
