@@ -139,7 +139,7 @@ def air_quality(sensor: Sensor, gas: Literal["no2", "o3"], which: Which = "one")
 
         def source(number: int) -> Source:
             shots = _in_time(files, f"{gas}/{folder}/{places[number]}/")
-            return Source(shots, (f"{gas}/label_annual/{places[number]}.tif",))
+            return Source(shots[:1] if which == "one" else shots, (f"{gas}/label_annual/{places[number]}.tif",))
 
         return Listed(files, sensor, "value", unique(places, parts), parts, source, label=numbers)
 
@@ -182,7 +182,7 @@ def flood_tile(files: Files, folder: str, before: Literal[1, 2]) -> Source:
 def _twins(files: Files, sensor: Sensor, unit: Unit, list_of: str, folders: tuple[str, str], codes: Codes) -> Items:
     """Samples and labels of one name in two folders; a word of it that names the labels' folder is swapped."""
     listed, parts = in_parts(lambda part: lines(files, list_of.format(part)))
-    stems = tuple(_stem(line) for line in listed)
+    stems = tuple(_stem(line.rpartition("/")[2]) for line in listed)
     held, label = folders
 
     def source(number: int) -> Source:
