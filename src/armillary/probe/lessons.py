@@ -94,7 +94,7 @@ def lessons(
             weights = (1.0, *pupil.head.beside)
             loss = torch.stack([w * cost(asked.answer, o, truths, level) for w, o in zip(weights, outs, strict=True)])
             optimiser.zero_grad(set_to_none=True)
-            loss.sum().backward()
+            loss.sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             total += float(loss.detach().sum()) * len(shown)
         yield Epoch(epoch + 1, total / len(items))
@@ -113,7 +113,8 @@ def taught(make: Callable[[torch.Generator], Pupil], asked: Question, course: Co
         seed: of everything that is drawn.
     """
     splits = inner_splits(asked, seed)
-    lr, epoch, pupil = course.rates[len(course.rates) // 2], course.epochs, None
+    lr, epoch = course.rates[len(course.rates) // 2], course.epochs
+    pupil: Pupil | None = None
     if splits and (len(asked.parts.val) or len(course.rates) > 1):
         train = with_truth(asked, splits[0].train)
         lr, epoch, pupil = _judged(make, asked, (train, splits[0].test), course, seed)
