@@ -23,9 +23,14 @@ from armillary.bench.sight import Encoder
 from armillary.errors import OutOfRange
 from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, Value, ValueMap, is_dense
 from armillary.probe.asked import Asked, Learned
-from armillary.probe.pixels import maps_of, resized, rows_of
+from armillary.probe.pixels import Rows, maps_of, resized, rows_of
 
 TREES = 100
+MOST_TREES = 800
+"""Trees in all: every class has one of its own in each round, so with many classes there are fewer rounds, of larger
+steps."""
+
+STEP, LARGEST_STEP = 0.1, 0.3
 LEAF = 20
 """Fewest training rows of a leaf; a tenth of them where there are few."""
 
@@ -106,27 +111,34 @@ class Boosting:
         """
         rows = rows_of(asked, seed).of(asked.parts.train)
         leaf = max(1, min(LEAF, len(rows.y) // 10))
-        settings = {"max_iter": self.trees, "min_samples_leaf": leaf, "early_stopping": False, "random_state": seed}
         answer = asked.answer
-        match answer:
-            case OneOf(classes) | ClassMap(classes):
-                fit = _shares(rows.x, rows.y.astype(np.int64), len(classes), settings)
-            case AnyOf():
-                each = [_shares(rows.x, y.astype(np.int64), 2, settings) for y in rows.y.T]
-
-                def fit(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
-                    return np.stack([one(x)[:, 1] for one in each], axis=1)
-
-            case _:
-                model = HistGradientBoostingRegressor(**settings).fit(rows.x, rows.y)
-
-                def fit(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n 1"]:
-                    return np.asarray(model.predict(x))[:, None]
-
-        return Learned(lambda items: _told(asked, items, fit), {"trees": float(self.trees), "leaf": float(leaf)})
+        trees_per_round = len(answer.classes) if isinstance(answer, OneOf | ClassMap) else 1
+        rounds = max(1, min(self.trees, MOST_TREES // trees_per_round))
+        settings: dict[str, Any] = {
+            "max_iter": rounds,
+            "learning_rate": min(LARGEST_STEP, STEP * self.trees / rounds),
+            "min_samples_leaf": leaf,
+            "early_stopping": False,
+            "random_state": seed,
+        }
+        fit = _fit(answer, rows, settings)
+        return Learned(lambda items: _told(asked, items, fit), {"rounds": float(rounds), "leaf": float(leaf)})
 
 
 Fit = Callable[[Float[np.ndarray, "n d"]], Float[np.ndarray, "n k"]]
+
+
+def _fit(answer: Answer, rows: Rows, settings: Mapping[str, Any]) -> Fit:
+    """Trees that give what an answer asks of one row of features."""
+    match answer:
+        case OneOf(classes) | ClassMap(classes):
+            return _shares(rows.x, rows.y.astype(np.int64), len(classes), settings)
+        case AnyOf():
+            each = [_shares(rows.x, y.astype(np.int64), 2, settings) for y in rows.y.T]
+            return lambda x: np.stack([one(x)[:, 1] for one in each], axis=1)
+        case _:
+            model = HistGradientBoostingRegressor(**settings).fit(rows.x, rows.y)
+            return lambda x: np.asarray(model.predict(x))[:, None]
 
 
 def _shares(x: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], k: int, settings: Mapping[str, Any]) -> Fit:
