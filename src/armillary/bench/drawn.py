@@ -14,6 +14,7 @@ from pyproj import Transformer
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
+from armillary.bench.listed import PARTS
 from armillary.bench.task import Part
 from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput
@@ -57,7 +58,8 @@ class Recipe:
     @property
     def parts(self) -> tuple[Part, ...]:
         """The part of each item."""
-        return ("train",) * self.train + ("val",) * self.val + ("test",) * self.test
+        wanted = (self.train, self.val, self.test)
+        return tuple(part for part, count in zip(PARTS, wanted, strict=True) for _ in range(count))
 
 
 @dataclass(frozen=True)
