@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from tests.bench.invented import KINDS, Memory, task
 
-from armillary.bench.arena import Arena, Plan, contenders, expected, fitting, read_plan, run
+from armillary.bench.arena import Arena, contenders, expected, run
 from armillary.bench.board import board, failures
 from armillary.bench.cell import Cell, read_cells
 from armillary.bench.encoders import ZooEncoder
+from armillary.bench.plan import Plan, fitting, read_plan
 from armillary.bench.sight import Encoder
 from armillary.bench.verify import find_cell, verify
 from armillary.errors import BadInput, SceneNotFound

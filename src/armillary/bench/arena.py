@@ -3,87 +3,32 @@
 `run` is a generator of cells. What goes wrong in one task is told in its cells and does not stop the others.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from armillary.bench.ask import DRAWS, Setting, answered
-from armillary.bench.baselines import BASELINE_PROBES, PLAIN, PLAIN_PROBES, plain_of
+from armillary.bench.ask import Setting, answered
+from armillary.bench.baselines import PLAIN, PLAIN_PROBES, plain_of
 from armillary.bench.cell import FOLDER, Cell, Question, read_cell
 from armillary.bench.encoders import RANDOM, open_encoder
 from armillary.bench.files import Files, open_files
 from armillary.bench.frozen import Shot, freeze
 from armillary.bench.known import Known, read_known
-from armillary.bench.parts import PROTOCOLS, parts_of
+from armillary.bench.parts import parts_of
+from armillary.bench.plan import Plan, fitting, placed, probe_of, settle
 from armillary.bench.sight import FACTS, Encoder, Look
 from armillary.bench.task import Items, Suite, Task
 from armillary.bench.team import ALONE, Team
-from armillary.errors import ArmillaryError, BadInput, OutputRefused, SceneNotFound
-from armillary.probe.answer import MAIN, Answer, AnyOf, ClassMap, OneOf, is_dense
+from armillary.errors import ArmillaryError, BadInput
+from armillary.probe.answer import MAIN, is_dense
 from armillary.probe.asked import Probe, Seen, Tuner
-from armillary.probe.probes import PROBES, as_published, in_epochs
 
-AUTO = "auto"
 CACHE = "cache"
-PLAN = "plan.json"
-
-SETTLED = ("suite", "epochs", "side_px", "draws")
-"""What a question does not say and all cells of one folder share."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is asked.
-
-    Args:
-        suite: name of the suite.
-        encoders: names, as `armillary.bench.encoders.open_encoder` reads them.
-        tasks: names; () = all of the suite.
-        probes: names; "auto" is what fits the answer (`fitting`).
-        protocols: any of `armillary.bench.parts.PROTOCOLS`; blocks are left out where there are no places.
-        fractions: shares of the labels.
-        seeds: of shares and probes.
-        told: whether encoders are asked with (True) and without (False) place, time and area.
-        official: as the publication did: its view, its heads and one learning rate, its average over batches.
-        baselines: whether constant, pixel statistics, place and time and the untrained encoder stand beside.
-        batch_size: items that are encoded at once; it decides no score.
-        epochs: of probes that learn step by step; None: their own.
-        side_px: samples are resized to this side for the encoders' own view; None: as they choose.
-        draws: resamplings of the intervals.
-    """
-
-    suite: str
-    encoders: tuple[str, ...]
-    tasks: tuple[str, ...] = ()
-    probes: tuple[str, ...] = (AUTO,)
-    protocols: tuple[str, ...] = PROTOCOLS
-    fractions: tuple[float, ...] = (1.0,)
-    seeds: tuple[int, ...] = (0, 1, 2)
-    told: tuple[bool, ...] = (True, False)
-    official: bool = False
-    baselines: bool = True
-    batch_size: int = 16
-    epochs: int | None = None
-    side_px: int | None = None
-    draws: int = DRAWS
-
-    def __post_init__(self) -> None:
-        known = {AUTO, *PROBES, *BASELINE_PROBES}
-        for what, given, right in (
-            ("probe", self.probes, known),
-            ("protocol", self.protocols, set(PROTOCOLS)),
-        ):
-            odd = [g for g in given if g not in right]
-            if odd or not given:
-                raise BadInput(f"{what} {', '.join(odd) or 'none'} was asked; known are {', '.join(sorted(right))}")
-        if self.batch_size < 1 or not self.seeds or not self.told:
-            raise BadInput("a plan needs a batch of at least one item, a seed, and told or not; give them")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +56,7 @@ class Arena:
         open_encoder: name -> encoder; a table of one's own adds encoders that have no name here.
         open_files: where a task's files are.
         team: processes that share the work.
+        device: where heads are trained.
     """
 
     plan: Plan
@@ -121,6 +67,7 @@ class Arena:
     open_encoder: Opener = open_encoder
     open_files: Callable[[Path, Task], Files] = field(default=lambda root, task: open_files(root, task.archive))
     team: Team = ALONE
+    device: str = "cpu"
     _encoders: dict[str, Encoder] = field(default_factory=dict, repr=False)
     _unasked: set[str] = field(default_factory=set, repr=False)
 
@@ -159,7 +106,7 @@ def run(arena: Arena, *, resume: bool = False) -> Iterator[Cell]:
     if have and not resume:
         raise BadInput(f"{arena.run} holds {len(have)} cells; go on with --resume, or choose another folder")
     tasks = chosen(arena)
-    arena.team.once(lambda: _settle(arena))
+    arena.team.once(lambda: settle(arena.plan, arena.run))
     for task in tasks:
         yield from _run_task(arena, task, have)
 
@@ -169,19 +116,6 @@ def expected(arena: Arena) -> int:
     plan = arena.plan
     rows = sum(len(_protocols(plan, task)) * len(list(contenders(arena, task))) for task in chosen(arena))
     return rows * len(plan.fractions) * len(plan.seeds)
-
-
-def read_plan(run_folder: Path) -> Plan:
-    """The plan with which a run was begun last.
-
-    Raises:
-        SceneNotFound: no run is there.
-    """
-    path = run_folder / PLAN
-    if not path.is_file():
-        raise SceneNotFound(f"{path} was asked for and is not there; give the folder of a run")
-    found = json.loads(path.read_text())
-    return Plan(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
 
 
 def chosen(arena: Arena) -> tuple[Task, ...]:
@@ -213,57 +147,6 @@ def contenders(arena: Arena, task: Task) -> Iterator[Contender]:
             yield from (Contender(twin, (), probe) for probe in probes[:1])
     for plain in plain_of(task.knows):
         yield Contender(plain.name, tuple(f for f in plain.told if f in task.knows), PLAIN_PROBES[plain.name])
-
-
-def fitting(probe: str, answer: Answer, *, official: bool = False) -> tuple[str, ...]:
-    """Names of the probes that are asked: the given one where it serves the answer; for "auto" the usual one.
-
-    The usual ones are logistic and ridge regression; for `official`, the published heads.
-
-    Example:
-        >>> fitting("auto", OneOf(("a", "b"))), fitting("auto", OneOf(("a", "b")), official=True)
-        (('logistic',), ('linear',))
-        >>> fitting("upernet", OneOf(("a", "b")))
-        ()
-    """
-    if probe == AUTO:
-        if official:
-            return ("upernet",) if is_dense(answer) else ("linear",)
-        return ("logistic",) if isinstance(answer, OneOf | AnyOf | ClassMap) else ("ridge",)
-    found: Probe | Tuner = {**PROBES, **BASELINE_PROBES}[probe]
-    return (probe,) if found.serves(answer) else ()
-
-
-def probe_of(plan: Plan, name: str, task: Task) -> Probe | Tuner:
-    """The probe with the settings that a plan asks for."""
-    found: Probe | Tuner = {**PROBES, **BASELINE_PROBES}[name]
-    if plan.official and task.official is not None:
-        found = in_epochs(as_published(found, task.official.lr, task.official.batch), task.official.epochs)
-    return found if plan.epochs is None else in_epochs(found, plan.epochs)
-
-
-def _settle(arena: Arena) -> None:
-    """Write the plan down; a folder's cells are asked with one set of settings.
-
-    Raises:
-        BadInput: the folder's cells were asked with others.
-        OutputRefused: the folder cannot be written to.
-    """
-    path = arena.run / PLAN
-    told = asdict(arena.plan)
-    if path.is_file():
-        before = asdict(read_plan(arena.run))
-        other = [k for k in SETTLED if before[k] != told[k]]
-        if other:
-            was, now = (", ".join(f"{k}={d[k]}" for k in other) for d in (before, told))
-            raise BadInput(f"{arena.run} holds cells with {was}, and {now} was asked; choose another folder")
-    try:
-        arena.run.mkdir(parents=True, exist_ok=True)
-        aside = arena.run / f".{PLAN}"
-        aside.write_text(json.dumps(told, indent=1) + "\n")
-        aside.replace(path)
-    except OSError as cause:
-        raise OutputRefused(f"{arena.run} cannot be written to ({cause}); choose another folder") from cause
 
 
 def _protocols(plan: Plan, task: Task) -> list[str]:
@@ -324,7 +207,7 @@ def _run_contender(
         yield from (_failed(arena, task, q, opened) for q in questions)
         return
     first = questions[0]
-    probe = probe_of(arena.plan, first.probe, task)
+    probe = placed(probe_of(arena.plan, first.probe, task), arena.device)
     try:
         encoder = arena.team.together(lambda: arena.encoder(first.encoder))
         maps = is_dense(task.answer) or (not isinstance(probe, Tuner) and probe.needs_maps)

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from zipfile import BadZipFile, ZipFile
 
 from armillary.bench.archive import Archive
@@ -20,6 +20,7 @@ _CHUNK = 1 << 20
 """Bytes read at once for a checksum."""
 
 
+@runtime_checkable
 class Files(Protocol):
     """Files by their names within the archive's folder, with "/" between parts."""
 

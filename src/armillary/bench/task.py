@@ -7,7 +7,7 @@ items of a task, whatever part (train, val, test) they belong to; they are read 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -43,6 +43,7 @@ class Item:
     grid: Window | None = None
 
 
+@runtime_checkable
 class Items(Protocol):
     """All items of a task, read one at a time and in an order that never changes."""
 

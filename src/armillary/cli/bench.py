@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from armillary.bench import arena as arenas
-from armillary.bench.arena import AUTO, Arena, Plan
+from armillary.bench.arena import Arena
 from armillary.bench.ask import DRAWS
 from armillary.bench.baselines import PLAIN
 from armillary.bench.board import board, failures, lines
 from armillary.bench.cell import Cell
 from armillary.bench.encoders import open_encoder
 from armillary.bench.fetch import fetch as fetch_archives
+from armillary.bench.plan import AUTO, Plan, read_plan
 from armillary.bench.report import report as write_report
 from armillary.bench.specimens import write_specimens
 from armillary.bench.suites import SUITES, suite_of
@@ -123,6 +124,7 @@ def run(
             cache=cache,
             open_encoder=lambda name: open_encoder(name, device=device, precision=precision),
             team=team,
+            device=device,
         )
         cells = list(_watched(arena, resume=resume, quiet=as_json or not team.leads))
         leads = team.leads
@@ -175,7 +177,8 @@ def verify(
     """
     first = find_cell(run_folder, cell)
     opener = lambda name: open_encoder(name, device=device, precision=precision)  # noqa: E731
-    arena = Arena(arenas.read_plan(run_folder), suite_of(first.question.suite), data, run_folder, open_encoder=opener)
+    plan, suite = read_plan(run_folder), suite_of(first.question.suite)
+    arena = Arena(plan, suite, data, run_folder, open_encoder=opener, device=device)
     verdict = ask_again(arena, first, tolerance)
     if as_json:
         told = {"cell": first.question.id, "agrees": verdict.agrees, "says": str(verdict)}

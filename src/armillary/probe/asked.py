@@ -73,6 +73,7 @@ class Asked:
     parts: Parts
 
 
+@runtime_checkable
 class Question(Protocol):
     """What every question has, whatever it is learned from."""
 
@@ -102,6 +103,7 @@ class Learned:
     choices: Mapping[str, float | str]
 
 
+@runtime_checkable
 class Probe(Protocol):
     """How frozen features become answers.
 
