@@ -87,7 +87,8 @@ def regrid(values: Shaped[np.ndarray, "h w"], side_px: int) -> Shaped[np.ndarray
 def counts(rng: np.random.Generator, bright: Bright, sensor: Sensor) -> Shaped[np.ndarray, "c h w"]:
     """Sentinel-2 as uint16 counts."""
     tint = 0.5 + np.arange(1, len(sensor.bands) + 1)[:, None, None] / len(sensor.bands)
-    return np.clip(500 + 4000 * tint * _noisy(rng, bright, len(sensor.bands)), 1, 20000).astype(np.uint16)
+    found: np.ndarray = np.clip(500 + 4000 * tint * _noisy(rng, bright, len(sensor.bands)), 1, 20000)
+    return found.astype(np.uint16)
 
 
 def olci(rng: np.random.Generator, bright: Bright, sensor: Sensor) -> Shaped[np.ndarray, "c h w"]:
@@ -99,7 +100,8 @@ def olci(rng: np.random.Generator, bright: Bright, sensor: Sensor) -> Shaped[np.
 
 def decibels(rng: np.random.Generator, bright: Bright) -> Float[np.ndarray, "2 h w"]:
     """VV and VH in dB."""
-    return (np.array([-18.0, -25.0])[:, None, None] + 14 * _noisy(rng, bright, 2)).astype(np.float64)
+    found: np.ndarray = np.array([-18.0, -25.0])[:, None, None] + 14 * _noisy(rng, bright, 2)
+    return found
 
 
 def column(rng: np.random.Generator, bright: Bright, low: float, high: float) -> Float[np.ndarray, "1 h w"]:
