@@ -146,7 +146,7 @@ def fields(folder: Path) -> Float[np.ndarray, "n 2"]:
 def tiles(folder: Path) -> Rows:
     """Sentinel-2 tiles of stations, with their middles."""
     table = pd.read_csv(folder / "samples_S2S5P_2018_2020_eea.csv")
-    held = table["img_path"].str.extract(r"_T(\w{5})_")[0]
+    held = table["img_path"].str.extract(r"_T(\d{2}[A-Z]{3})_")[0]
     middle = {t: tile_middle(t) for t in sorted(set(held))}
     blocks = dealt(np.array([middle[t] for t in held]), TILE_BLOCK_DEG, (-180, -90, 180, 90))
     side = {str(r["group"]): r["part"] for r in blocks}

@@ -30,7 +30,7 @@ from armillary.earth.window import Window
 from armillary.errors import BadInput, SceneUnreadable
 from armillary.sample.sample import Sample
 
-_TILE = re.compile(r"_T(\w{5})_")
+_TILE = re.compile(r"_T(\d{2}[A-Z]{3})_")
 
 POINT_PX = 16
 """Side of a flat or empty patch."""
