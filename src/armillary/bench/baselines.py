@@ -58,7 +58,7 @@ class Constant:
         def predict(items: Int[np.ndarray, " q"]) -> Iterator[np.ndarray]:
             for i in items:
                 shape = np.shape(asked.truths[int(i)]) if is_dense(asked.answer) else ()
-                yield np.broadcast_to(found.reshape(*found.shape, *(1,) * len(shape)), (*found.shape, *shape)).copy()
+                yield np.broadcast_to(found[(..., *(None,) * len(shape))], (*found.shape, *shape)).copy()
 
         return Learned(predict, {})
 

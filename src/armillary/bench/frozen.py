@@ -120,7 +120,7 @@ def _begin(shot: Shot, place: Path) -> None:
         raise OutputRefused(f"features cannot be kept in {place}: {cause}; choose another folder") from cause
 
 
-def _fill(shot: Shot, place: Path, batches: Sequence[Int[np.ndarray, " m"]]) -> None:
+def _fill(shot: Shot, place: Path, batches: Sequence[Int[np.ndarray, " _"]]) -> None:
     """Batches that are not done; a batch is done as a whole, so that what was stopped goes on to the same numbers."""
     done = open_memmap(place / _DONE, "r+")
     arrays = [open_memmap(p, "r+") for p in (place / _VECTORS, *sorted(place.glob("map*.npy")))]
@@ -183,7 +183,7 @@ def of_shape(sample: Sample, shape: tuple[int, int]) -> Sample:
         for a in (x, known)
     )
     pixels = torch.where(weight > 0.5, filled / weight, torch.nan).numpy()
-    affine = sample.window.affine * sample.window.affine.scale(w / shape[1], h / shape[0])
+    affine = sample.window.affine @ sample.window.affine.scale(w / shape[1], h / shape[0])
     return Sample(pixels, sample.sensor, Window.of(shape, affine, sample.window.crs), sample.time)
 
 
