@@ -63,8 +63,8 @@ def all_labels(
 def _one(
     w: Float[np.ndarray, "d n"], truths: Bool[np.ndarray, " n"], ends: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, " d"]:
-    passed = np.cumsum(w, axis=1)[:, ends]
-    found = np.cumsum(w * truths, axis=1)[:, ends]
+    passed = np.cumsum(w, axis=1).take(ends, axis=1)  # row by row in memory: a row's sum does not depend on others
+    found = np.cumsum(w * truths, axis=1).take(ends, axis=1)
     precision = np.divide(found, passed, out=np.zeros_like(found), where=passed > 0)
     area = (np.diff(found, axis=1, prepend=0.0) * precision).sum(axis=1)
     there = found[:, -1]

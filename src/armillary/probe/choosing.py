@@ -91,12 +91,13 @@ def score(answer: object, predictions: Iterable[np.ndarray], truths: Iterable[np
     """
     pairs = zip(predictions, truths, strict=True)
     match answer:
-        case OneOf():
-            shares, truth = np.array(list(predictions)), np.array(list(truths))
+        case OneOf(classes):
+            shares, truth = np.reshape(list(predictions), (-1, len(classes))), np.array(list(truths))
             right = (shares.argmax(axis=1) == truth)[truth >= 0]
             return float(right.mean()) if len(right) else float("nan")
-        case AnyOf():
-            return mean_precision(np.array(list(predictions)), np.array(list(truths), dtype=bool))
+        case AnyOf(classes):
+            shares, truth = (np.reshape(list(a), (-1, len(classes))) for a in (predictions, truths))
+            return mean_precision(shares, truth.astype(bool))
         case ClassMap(classes):
             seen = np.zeros((len(classes), len(classes)))
             for p, t in pairs:
