@@ -101,7 +101,7 @@ def others(work: Work, seed: int) -> tuple[np.ndarray, dict[str, float | str]]:
         head, step = fresh(work, lr, rng)
         for epoch in range(probe.epochs):
             head.train()
-            for chosen in torch.randperm(len(work.parts.train), generator=rng).split(probe.batch):
+            for chosen in torch.split(torch.randperm(len(work.parts.train), generator=rng), probe.batch):
                 items = work.parts.train[chosen.numpy()]
                 step(work.encode(items), torch.tensor([int(work.truths[i]) for i in items]))
             judged = score(work.answer, shares(head, work.encode(work.parts.val)), truths)

@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ def ours(maps: Maps, classes: int) -> tuple[dict[str, float], int]:
 
 def theirs(maps: Maps, classes: int) -> tuple[dict[str, float], int]:
     """The same of torchmetrics."""
-    given = {"num_classes": classes, "ignore_index": IGNORE, "validate_args": False}
+    given: dict[str, Any] = {"num_classes": classes, "ignore_index": IGNORE, "validate_args": False}
     metrics = MetricCollection(
         {
             "mIoU": MulticlassJaccardIndex(**given),

@@ -24,9 +24,9 @@ def test_classes_of_pixels_are_learned(probe: DenseProbe) -> None:
 
 
 def test_values_of_pixels_are_learned() -> None:
-    asked = value_map()
+    asked = value_map(n=48)
     spread = float(np.concatenate([t.ravel() for t in asked.truths]).std())
-    assert _score(CONV, asked) > -0.8 * spread
+    assert _score(replace(CONV, rates=(3e-2,), epochs=20), asked) > -0.6 * spread
 
 
 def test_the_rate_is_chosen_on_validation_items() -> None:

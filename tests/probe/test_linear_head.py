@@ -57,7 +57,7 @@ def test_a_missing_feature_spoils_nothing() -> None:
 def test_one_training_item_alone_is_learned() -> None:
     asked = one_of(8)
     alone = replace(asked, parts=Parts(np.array([0]), np.array([], dtype=np.int64), np.arange(1, 8)))
-    assert int(next(iter(SHORT.learn(alone, 0).predict(np.array([1])))).argmax()) == int(asked.truths[0])
+    assert int(next(iter(SHORT.learn(alone, 0).predict(np.array([0])))).argmax()) == int(asked.truths[0])
 
 
 def test_maps_are_refused() -> None:

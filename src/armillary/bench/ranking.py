@@ -68,4 +68,6 @@ def _one(
     precision = np.divide(found, passed, out=np.zeros_like(found), where=passed > 0)
     area = (np.diff(found, axis=1, prepend=0.0) * precision).sum(axis=1)
     there = found[:, -1]
-    return np.divide(area, there, out=np.full(len(w), np.nan), where=there > 0)
+    out = np.full(len(w), np.nan)
+    np.divide(area, there, out=out, where=there > 0)
+    return out

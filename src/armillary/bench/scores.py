@@ -265,7 +265,9 @@ def _margins(m: Float[np.ndarray, "d k k"]) -> tuple[np.ndarray, np.ndarray, np.
 
 def _ratio(part: Float[np.ndarray, "*n"], whole: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     """A share; nan where there is no whole."""
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+    out = np.full(np.shape(whole), np.nan)
+    np.divide(part, whole, out=out, where=whole > 0)
+    return out
 
 
 def _mean(x: Float[np.ndarray, "d k"]) -> Float[np.ndarray, " d"]:

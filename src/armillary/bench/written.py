@@ -33,7 +33,7 @@ def from_json(text: str) -> Sums:
     """One total from its text."""
     found = json.loads(text)
     counts = {name: np.array(count, dtype=np.int64) for name, count in found["counts"].items()}
-    rows = {name: np.array(some, dtype=KINDS[name]) for name, some in found["rows"].items()}
+    rows: dict[str, np.ndarray] = {name: np.array(some, dtype=KINDS[name]) for name, some in found["rows"].items()}
     return Sums(
         counts,
         {name: read_exact(real) for name, real in found["reals"].items()},

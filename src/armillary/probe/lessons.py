@@ -85,7 +85,7 @@ def lessons(
     for epoch in range(course.epochs):
         pupil.head.train()
         total = 0.0
-        for i, chosen in enumerate(torch.randperm(len(items), generator=rng).split(course.batch)):
+        for i, chosen in enumerate(torch.split(torch.randperm(len(items), generator=rng), course.batch)):
             shown = items[chosen.numpy()].tolist()
             now = rate(epoch * steps + i, lr=lr, warmup_steps=0, steps=steps * course.epochs)
             for group in optimiser.param_groups:

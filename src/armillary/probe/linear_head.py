@@ -83,7 +83,7 @@ class LinearProbe:
         kept: Heads | None = None
         for heads in self._epochs(asked, train, self.rates, seed):
             told = told_all(asked.answer, heads(x), level)
-            scores = [score(asked.answer, t, truths) for t in told]
+            scores = [score(asked.answer, map(np.asarray, t), truths) for t in told]
             found += scores
             if best(found) >= len(found) - len(scores):
                 kept = heads.one(best(scores))

@@ -60,7 +60,7 @@ def cost(
 
 def finished(answer: Answer, out: Float[Tensor, "k ..."], shape: tuple[int, ...], level: Level) -> np.ndarray:
     """One item's numbers as its prediction; dense ones on a grid of this shape."""
-    fine = resized(out[None], shape)[0] if is_dense(answer) else out
+    fine = resized(out[None], torch.Size(shape))[0] if is_dense(answer) else out
     return told_all(answer, fine.movedim(0, -1), level, at=0)
 
 
@@ -89,7 +89,7 @@ def _on_grids(
     if len({t.shape for t in truths}) == 1:
         yield resized(out, truths[0].shape), torch.stack(list(truths))
         return
-    for one, t in zip(out.split(1), truths, strict=True):
+    for one, t in zip(torch.split(out, 1), truths, strict=True):
         yield resized(one, t.shape), t[None]
 
 

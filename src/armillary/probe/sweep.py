@@ -82,7 +82,7 @@ def sweep(
     pace: Pace,
     rng: torch.Generator,
 ) -> Iterator[Heads]:
-    """The heads after each epoch.
+    """The heads after each epoch. An item that is a batch of its own has no variance: the running one serves, and stays.
 
     Args:
         answer: which loss.
@@ -98,7 +98,7 @@ def sweep(
     speed = torch.zeros_like(heads.weight), torch.zeros_like(heads.bias)
     for epoch in range(pace.epochs):
         order = torch.randperm(n, generator=rng).to(x.device)
-        for i, items in enumerate(order.split(pace.batch)):
+        for i, items in enumerate(torch.split(order, pace.batch)):
             step = epoch * batches + i
             share = rate(step, lr=1.0, warmup_steps=0, steps=pace.epochs * batches)
             heads, speed = _stepped(answer, heads, speed, (x[items], y[items]), rates * share)
@@ -113,14 +113,15 @@ def _stepped(
     rates: Float[Tensor, " l"],
 ) -> tuple[Heads, tuple[Tensor, Tensor]]:
     x, y = taught
-    mean, var = x.mean(dim=0), x.var(dim=0, unbiased=False)
+    n = len(x)
+    mean, var = (x.mean(dim=0), x.var(dim=0, unbiased=False)) if n > 1 else (heads.mean, heads.var)
     z = (x - mean) / torch.sqrt(var + NORM_EPS)
     slope = _slope(answer, _scores(heads, z), y)
     flat = slope.permute(0, 2, 1).flatten(0, 1)
     weight = (flat @ z).view_as(heads.weight) + WEIGHT_DECAY * heads.weight
     bias = slope.sum(dim=1) + WEIGHT_DECAY * heads.bias
     speed = MOMENTUM * speed[0] + weight, MOMENTUM * speed[1] + bias
-    unbiased = var * (len(x) / max(len(x) - 1, 1))
+    unbiased = var * (n / (n - 1)) if n > 1 else var
     return Heads(
         heads.weight - rates[:, None, None] * speed[0],
         heads.bias - rates[:, None] * speed[1],

@@ -145,7 +145,7 @@ def join(x: Float[Tensor, "s ..."], counts: Sequence[int], how: str) -> Float[Te
     """
     if how == "one" and np.all(np.asarray(counts) == 1):
         return x
-    parts = x.split(list(counts))
+    parts = torch.split(x, list(counts))
     match how:
         case "mean":
             return torch.stack([p.mean(dim=0) for p in parts])

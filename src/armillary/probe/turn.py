@@ -51,7 +51,7 @@ def varied(
         rng: on the CPU.
     """
     shown, told = [], []
-    for x, truth in zip(pixels.split(list(counts)), truths, strict=True):
+    for x, truth in zip(torch.split(pixels, list(counts)), truths, strict=True):
         drawn = torch.rand(4, generator=rng).tolist()
         axes = [axis for axis, chance in zip((-2, -1), drawn, strict=False) if chance < CHANCE]
         angle = MOST_DEG * (2 * drawn[3] - 1) if truth.ndim == 2 and drawn[2] < CHANCE else 0.0
