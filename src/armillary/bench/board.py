@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from armillary.bench.cell import Cell
-from armillary.bench.report_tables import spelled
+from armillary.bench.report.tables import spelled
 from armillary.bench.scores import LOWER_IS_BETTER
 from armillary.bench.task import Task
 

@@ -7,7 +7,7 @@ stopped knows what it has. Two runs of one question differ in `facts` alone (sec
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ def read_cell(path: Path) -> Cell:
     try:
         found = json.loads(path.read_text())
         asked = found.pop("question")
-        question = replace(Question(**asked), knows=tuple(asked["knows"]))
+        question = Question(**asked | {"knows": tuple(asked["knows"])})
         measures = {k: math.nan if v is None else float(v) for k, v in found.pop("measures").items()}
         ends = {k: (_number(low), _number(high)) for k, (low, high) in found.pop("intervals").items()}
         regions = found.pop("regions")

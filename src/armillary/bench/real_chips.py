@@ -82,7 +82,8 @@ def ombria(sensor: Sensor, satellite: str, fold: str, *, views: tuple[str, ...] 
 
         def tell(i: int) -> Int[np.ndarray, "h w"]:
             grey = open(files.href(f"{stems[i]}_mask.webp"), "ombria-s1").values[0]
-            return (grey > MASK_MIDDLE).astype(np.int64)
+            flooded: Int[np.ndarray, "h w"] = (grey > MASK_MIDDLE).astype(np.int64)
+            return flooded
 
         return Dealt(
             *_named(rows, sides(rows, fold)),

@@ -91,7 +91,8 @@ class Points:
         """
 
         def see(i: int) -> tuple[Sample, ...]:
-            window = window_at(*self.lonlat[i].tolist(), sensor.gsd_m)
+            lon, lat = self.lonlat[i].tolist()
+            window = window_at(lon, lat, sensor.gsd_m)
             flat = (np.broadcast_to(v[:, None, None], (len(v), POINT_PX, POINT_PX)) for v in self.values[i])
             return tuple(
                 Sample(np.array(x, dtype=np.float32), sensor, window, t)

@@ -22,7 +22,7 @@ from armillary.bench.cell import Cell
 from armillary.bench.encoders import open_encoder
 from armillary.bench.fetch import fetch as fetch_archives
 from armillary.bench.plan import AUTO, Plan, read_plan
-from armillary.bench.report import report as write_report
+from armillary.bench.report.write import report as write_report
 from armillary.bench.specimens import write_specimens
 from armillary.bench.suites import SUITES, suite_of
 from armillary.bench.team import open_team

@@ -7,7 +7,7 @@ import pytest
 from tests.bench.invented import task
 from tests.bench.synthetic_cells import CLASSES, cell, whole_run, write_cells
 
-from armillary.bench.report import report
+from armillary.bench.report.write import report
 from armillary.bench.task import Task
 from armillary.probe.answer import OneOf, Value
 

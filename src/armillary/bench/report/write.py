@@ -1,4 +1,4 @@
-"""Report: finished cells as Markdown, CSV, Parquet and one HTML page.
+"""Write finished cells as Markdown, CSV, Parquet and one HTML page.
 
 `report(folder, tasks)` reads OUT/cells and writes OUT/report.md, results.csv, results.parquet and report.html. Nothing
 is asked again and nothing is chosen: every line is shown, in the order of its score.
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from armillary.bench import report_page, report_tables
 from armillary.bench.cell import Cell
-from armillary.bench.report_cells import Line, failed, gather, read_all
-from armillary.bench.report_examples import draw_examples, read_examples
-from armillary.bench.report_page import Section
-from armillary.bench.report_plots import Picture, bars, confusion, curves, region_map
+from armillary.bench.report import page, tables
+from armillary.bench.report.cells import Line, failed, gather, read_all
+from armillary.bench.report.examples import draw_examples, read_examples
+from armillary.bench.report.page import Section
+from armillary.bench.report.plots import Picture, bars, confusion, curves, region_map
 from armillary.bench.task import Task
 from armillary.errors import OutputRefused, SceneUnreadable
 from armillary.probe.answer import AnyOf, ClassMap, OneOf
@@ -49,14 +49,14 @@ def report(folder: Path, tasks: Mapping[str, Task], *, title: str = "Benchmark r
     for complaint in complaints:
         _LOG.warning("%s", complaint)
     parts = sections(folder, cells, tasks, complaints)
-    rows = report_tables.records(cells)
+    rows = tables.records(cells)
     parquet = BytesIO()
-    pq.write_table(report_tables.as_table(rows), parquet)
+    pq.write_table(tables.as_table(rows), parquet)
     contents = {
-        "report.md": report_page.markdown(title, (HOW,), parts).encode(),
-        "results.csv": report_tables.as_csv(rows).encode(),
+        "report.md": page.markdown(title, (HOW,), parts).encode(),
+        "results.csv": tables.as_csv(rows).encode(),
         "results.parquet": parquet.getvalue(),
-        "report.html": report_page.page(title, (HOW,), parts).encode(),
+        "report.html": page.page(title, (HOW,), parts).encode(),
     }
     return tuple(_write(folder / name, content) for name, content in contents.items())
 
@@ -78,16 +78,16 @@ def sections(
         found.append(_question(run, question[1], tuple(some), tasks))
     errors = failed(cells)
     if errors or complaints:
-        table = (report_tables.failures(errors),) if errors else ()
+        table = (tables.failures(errors),) if errors else ()
         found.append(Section("failed", "Not answered", tuple(complaints), table))
-    found.append(Section("provenance", "Where the scores come from", (), (report_tables.provenance(cells),)))
+    found.append(Section("provenance", "Where the scores come from", (), (tables.provenance(cells),)))
     return tuple(found)
 
 
-def _summaries(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[report_tables.Table, ...]:
+def _summaries(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[tables.Table, ...]:
     """One table per suite."""
     suites = groupby(lines, key=lambda x: x.asking.suite)
-    return tuple(report_tables.summary(tuple(some), tasks) for _, some in suites)
+    return tuple(tables.summary(tuple(some), tasks) for _, some in suites)
 
 
 def _question(run: Path, name: str, lines: Sequence[Line], tasks: Mapping[str, Task]) -> Section:
@@ -95,7 +95,7 @@ def _question(run: Path, name: str, lines: Sequence[Line], tasks: Mapping[str, T
     folds = len({c.question.task for x in lines for c in x.cells})
     title = name if task is None or folds > 1 else f"{task.title} ({name})"
     words = tuple(w for w in (_items(lines), "" if task is None else task.note) if w)
-    return Section(name, title, words, report_tables.scores(lines, tasks), _pictures(run, name, lines, task))
+    return Section(name, title, words, tables.scores(lines, tasks), _pictures(run, name, lines, task))
 
 
 def _items(lines: Sequence[Line]) -> str:
@@ -112,13 +112,13 @@ def _items(lines: Sequence[Line]) -> str:
 def _pictures(run: Path, name: str, lines: Sequence[Line], task: Task | None) -> tuple[Picture, ...]:
     found: list[Picture | None] = []
     published = {} if task is None else task.published
-    for (protocol, official, fraction), some in report_tables.blocks(lines):
+    for (protocol, official, fraction), block in tables.blocks(lines):
         if fraction == max(x.asking.fraction for x in lines):
-            what = f"{name}: {some[0].main}, protocol {protocol}{', as published' if official else ''}"
-            found.append(bars(some, published, f"{what}; whiskers: 95 % over items"))
-    for protocol in dict.fromkeys((x.asking.protocol, x.asking.official) for x in lines):
-        some = tuple(x for x in lines if (x.asking.protocol, x.asking.official) == protocol)
-        found.append(curves(some, f"{name}: over the share of labels, protocol {protocol[0]}"))
+            what = f"{name}: {block[0].main}, protocol {protocol}{', as published' if official else ''}"
+            found.append(bars(block, published, f"{what}; whiskers: 95 % over items"))
+    for split in dict.fromkeys((x.asking.protocol, x.asking.official) for x in lines):
+        some = tuple(x for x in lines if (x.asking.protocol, x.asking.official) == split)
+        found.append(curves(some, f"{name}: over the share of labels, protocol {split[0]}"))
     shown = next((x for x in lines if not x.asking.is_plain), lines[0])
     classes = task.answer.classes if task is not None and isinstance(task.answer, OneOf | AnyOf | ClassMap) else ()
     found.append(confusion(shown, classes, f"{name}: share of each true class, {shown.asking.who}"))

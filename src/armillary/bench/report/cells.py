@@ -1,4 +1,4 @@
-"""Report cells: finished cells of a run, gathered over seeds and folds into lines of a table.
+"""Finished cells of a run, gathered over seeds and folds into lines of a table.
 
 A *line* is what is left when the seeds, and the folds of one question ("name.fold"), are averaged. Two spreads are kept
 apart: over seeds (a standard deviation), and over items, as a 95 % interval. The latter is the cells' own where seeds

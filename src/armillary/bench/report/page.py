@@ -1,11 +1,11 @@
-"""Report page: sections of tables and pictures as one HTML file that needs no other file and no script."""
+"""Sections of tables and pictures as one HTML file that needs no other file and no script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from armillary.bench.report_plots import Picture
-from armillary.bench.report_tables import Table
+from armillary.bench.report.plots import Picture
+from armillary.bench.report.tables import Table
 
 STYLE = """
 :root { --ink: #1a2733; --dim: #5b6b7c; --rule: #d8dfe6; --paper: #ffffff; --soft: #f5f7f9; --accent: #2f6f9f }

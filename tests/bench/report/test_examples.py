@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.bench.synthetic_cells import cell, write_examples
 
-from armillary.bench.report_examples import MOST, Examples, draw_examples, read_examples
+from armillary.bench.report.examples import MOST, Examples, draw_examples, read_examples
 from armillary.errors import SceneUnreadable
 from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, Value, ValueMap
 

@@ -1,4 +1,4 @@
-"""Report tables: lines of scores as Markdown, and every cell as one row of CSV and Parquet."""
+"""Lines of scores as Markdown, and every cell as one row of CSV and Parquet."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from armillary.bench.cell import Cell
-from armillary.bench.report_cells import Line, better
+from armillary.bench.report.cells import Line, better
 from armillary.bench.task import Task
 
 FURTHER = ("balanced accuracy", "OA", "macro F1", "micro mAP", "R2", "MAE", "bias", "ECE")

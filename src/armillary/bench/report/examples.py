@@ -1,4 +1,4 @@
-"""Report examples: what was answered beside what is true, for a few items of a cell.
+"""What was answered beside what is true, for a few items of a cell.
 
 `armillary.bench.show` wrote them: pixels to look at, truths and predictions, classes where a class map was asked.
 """
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from armillary.bench.cell import Cell
-from armillary.bench.report_plots import Picture
+from armillary.bench.report.plots import Picture
 from armillary.errors import SceneUnreadable
 from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, ValueMap
 
@@ -77,7 +77,7 @@ def draw_examples(examples: Examples, answer: Answer, words: str) -> Picture:
     for k in range(columns):
         _bare(grid[0, k]).imshow(examples.pixels[k].clip(0, 1), interpolation="nearest")
         if not maps:
-            grid[0, k].set_title(_sentence(examples.truths[k], examples.predictions[k], answer), fontsize=7)
+            grid[0, k].set_title(_sentence(examples.truths[k, ...], examples.predictions[k, ...], answer), fontsize=7)
     if isinstance(answer, ClassMap):
         _class_maps(figure, grid, examples, answer)
     elif isinstance(answer, ValueMap):
@@ -117,14 +117,14 @@ def _value_maps(figure: Figure, grid: np.ndarray, examples: Examples, answer: Va
 
 def class_colours(count: int) -> Colormap:
     """So many colours that can be told apart; what is unknown is grey."""
+    if count == 2:
+        return ListedColormap(["#efe6d2", "#2f6f9f"]).with_extremes(bad=UNKNOWN)
     base = colormaps["tab10" if count <= 10 else "tab20"]
     colours = [base(i % base.N) for i in range(count)]
-    if count == 2:
-        colours = ["#efe6d2", "#2f6f9f"]
     return ListedColormap(colours).with_extremes(bad=UNKNOWN)
 
 
-def _sentence(truth: np.ndarray, predicted: np.ndarray, answer: Answer) -> str:
+def _sentence(truth: Shaped[np.ndarray, "..."], predicted: Shaped[np.ndarray, "..."], answer: Answer) -> str:
     match answer:
         case OneOf(classes):
             said = int(np.argmax(predicted)) if np.ndim(predicted) else int(predicted)
@@ -141,7 +141,7 @@ def _some(classes: tuple[str, ...], there: np.ndarray) -> str:
     return ", ".join(names[:2]) + ("…" if len(names) > 2 else "") or "none"
 
 
-def _value(value: np.ndarray) -> str:
+def _value(value: Shaped[np.ndarray, ""]) -> str:
     return "unknown" if math.isnan(float(value)) else f"{float(value):.4g}"
 
 

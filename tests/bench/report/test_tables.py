@@ -7,8 +7,8 @@ import pytest
 from tests.bench.invented import task
 from tests.bench.synthetic_cells import CLASSES, cell, whole_run
 
-from armillary.bench.report_cells import gather, read_all
-from armillary.bench.report_tables import DASH, REFERENCE, Table, as_csv, as_table, records, scores, spelled, summary
+from armillary.bench.report.cells import gather, read_all
+from armillary.bench.report.tables import DASH, REFERENCE, Table, as_csv, as_table, records, scores, spelled, summary
 from armillary.bench.task import Task
 from armillary.probe.answer import OneOf
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.bench.synthetic_cells import cell, whole_run, write_cells
 
-from armillary.bench.report_cells import failed, gather, read_all
+from armillary.bench.report.cells import failed, gather, read_all
 from armillary.errors import SceneNotFound
 from armillary.probe.intervals import mean_interval
 

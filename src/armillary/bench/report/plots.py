@@ -1,4 +1,4 @@
-"""Report plots: scores as bars, curves, matrices and maps. Each is drawn in memory and returned as a picture file."""
+"""Scores as bars, curves, matrices and maps. Each is drawn in memory and returned as a picture file."""
 
 import json
 import math
@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib import rc_context
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from armillary.bench.report_cells import Line
-from armillary.bench.report_tables import spelled
+from armillary.bench.report.cells import Line
+from armillary.bench.report.tables import spelled
 
 INK, DIM, RULE = "#1a2733", "#66788a", "#d8dfe6"
 MODEL, PLAIN_BAR, PUBLISHED_BAR = "#2f6f9f", "#a9b4bf", "#e8d5a9"
@@ -104,8 +104,8 @@ def curves(lines: Sequence[Line], words: str) -> Picture | None:
     for k, (who, some) in enumerate(several.items()):
         x = [s.asking.fraction for s in some]
         colour = LINES[k % len(LINES)]
-        style = "--" if some[0].asking.is_plain else "-"
-        axes.plot(x, [s.mean for s in some], style, marker="o", markersize=3.5, color=colour, label=who)
+        dashes = "--" if some[0].asking.is_plain else "-"
+        axes.plot(x, [s.mean for s in some], dashes, marker="o", markersize=3.5, color=colour, label=who)
         axes.fill_between(x, [s.low for s in some], [s.high for s in some], color=colour, alpha=0.1, linewidth=0)
     shares = sorted({s.asking.fraction for some in several.values() for s in some})
     axes.set_xscale("log")
@@ -159,7 +159,9 @@ def region_map(line: Line, words: str) -> Picture | None:
     for ring in _coasts():
         axes.fill(*ring.T, facecolor="#eef1f4", edgecolor=RULE, linewidth=0.5)
     size = 14 + 90 * np.sqrt(table[:, 2] / table[:, 2].max())
-    drawn = axes.scatter(*table[:, :2].T, c=table[:, 3], s=size, cmap="viridis", edgecolors="white", linewidths=0.5)
+    drawn = axes.scatter(
+        table[:, 0], table[:, 1], c=table[:, 3], s=size, cmap="viridis", edgecolors="white", linewidths=0.5
+    )
     west, south, east, north = _around(table[:, :2])
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
@@ -176,7 +178,7 @@ def _around(lonlat: Float[np.ndarray, "n 2"]) -> tuple[float, float, float, floa
     room = np.maximum(0.15 * (high - low), 5.0)
     west, south = np.maximum(low - room, (-180, -90))
     east, north = np.minimum(high + room, (180, 90))
-    return (-180.0, -65.0, 180.0, 85.0) if east - west > 240 else tuple(map(float, (west, south, east, north)))
+    return (-180.0, -65.0, 180.0, 85.0) if east - west > 240 else (float(west), float(south), float(east), float(north))
 
 
 @cache
@@ -186,7 +188,7 @@ def _coasts() -> tuple[Float[np.ndarray, "p 2"], ...]:
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    with rc_context(_STYLE):
+    with style.context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         return figure, figure.add_subplot()
@@ -195,6 +197,6 @@ def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
 def _svg(figure: Figure, words: str) -> Picture:
     """The same bytes for the same drawing."""
     out = BytesIO()
-    with rc_context(_STYLE):
+    with style.context(_STYLE):
         figure.savefig(out, format="svg", metadata={"Date": None})
     return Picture("svg+xml", out.getvalue(), words, round(figure.get_figwidth() * 100))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests.bench.synthetic_cells import CLASSES, cell, whole_run
 
-from armillary.bench.report_cells import Line, gather, read_all
-from armillary.bench.report_plots import bars, confusion, confusion_of, curves, region_map
+from armillary.bench.report.cells import Line, gather, read_all
+from armillary.bench.report.plots import bars, confusion, confusion_of, curves, region_map
 
 
 @pytest.fixture(scope="module")

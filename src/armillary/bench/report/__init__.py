@@ -1,0 +1,1 @@
+"""Report: finished cells as tables, plots and one page."""
