@@ -82,7 +82,7 @@ def sweep(
     pace: Pace,
     rng: torch.Generator,
 ) -> Iterator[Heads]:
-    """The heads after each epoch. An item that is a batch of its own has no variance: the running one serves, and stays.
+    """The heads after each epoch. A batch of one item has no variance: the running one serves, and stays.
 
     Args:
         answer: which loss.
