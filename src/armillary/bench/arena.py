@@ -119,16 +119,18 @@ def expected(arena: Arena) -> int:
 
 
 def chosen(arena: Arena) -> tuple[Task, ...]:
-    """The tasks of a plan, in the order of the suite.
+    """The tasks of a plan, in the order of the suite; the name of a question stands for all its folds.
 
     Raises:
         BadInput: a task has no such name.
     """
-    odd = [name for name in arena.plan.tasks if name not in arena.suite]
+    questions = {name: name.partition(".")[0] for name in arena.suite}
+    odd = [name for name in arena.plan.tasks if name not in questions and name not in questions.values()]
     if odd:
-        raise BadInput(f"{arena.plan.suite} has no task {', '.join(odd)}; it has {', '.join(arena.suite)}")
+        known = ", ".join(dict.fromkeys(questions.values()))
+        raise BadInput(f"{arena.plan.suite} has no task {', '.join(odd)}; it has {known}")
     wanted = arena.plan.tasks or tuple(arena.suite)
-    return tuple(task for name, task in arena.suite.items() if name in wanted)
+    return tuple(task for name, task in arena.suite.items() if name in wanted or questions[name] in wanted)
 
 
 def contenders(arena: Arena, task: Task) -> Iterator[Contender]:

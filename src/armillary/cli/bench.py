@@ -78,7 +78,7 @@ def run(
         suite: copernicus, copernicus-variants, kuro-siwo or real-mini; `armillary bench list` shows them.
         model: encoders, separated by commas; NAME@random is untrained, NAME@FILE has other weights.
         output: the folder of the run.
-        tasks: only these, separated by commas.
+        tasks: only these, separated by commas; the name before the dot asks all folds.
         probe: auto (logistic or ridge regression), or any of `armillary bench list`, separated by commas.
         protocol: official (the published split), blocks (whole squares of the Earth are held out), or both.
         labels: shares of the labels in percent, separated by commas.

@@ -22,7 +22,7 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 caption { text-align: left; font-weight: 600; padding: 4px 0 }
 th, td { text-align: left; vertical-align: top; padding: 4px 12px 4px 0; border-bottom: 1px solid var(--rule) }
 th { color: var(--dim); font-weight: 600; border-bottom: 2px solid var(--rule) }
-tbody tr:hover { background: var(--soft) } td em { color: var(--dim) }
+.short { white-space: nowrap } tbody tr:hover { background: var(--soft) } td em { color: var(--dim) }
 figure { margin: 14px 0 } figure img { max-width: 100%; height: auto; background: #fff }
 figcaption { color: var(--dim); font-size: 13px }
 .row { display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start }
@@ -30,6 +30,9 @@ figcaption { color: var(--dim); font-size: 13px }
 --soft: #1b232b; --accent: #7db8e4 } figure img { border-radius: 4px; padding: 6px } }
 @media print { nav { display: none } h2 { break-before: page } }
 """
+
+LONGEST_SHORT = 28
+"""Letters of a field that stays in one line."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def _section(section: Section) -> str:
 def _table(table: Table) -> str:
     caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
     head = "".join(f'<th scope="col">{escape(w)}</th>' for w in table.head)
-    rows = "\n".join("<tr>" + "".join(f"<td>{_word(w)}</td>" for w in row) + "</tr>" for row in table.rows)
+    rows = "\n".join("<tr>" + "".join(map(_field, row)) + "</tr>" for row in table.rows)
     return f'<div class="wide"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
 
 
@@ -93,6 +96,12 @@ def _figure(picture: Picture) -> str:
         f'<figure><img src="{picture.href}" alt="{words}" width="{picture.width}">'
         f"<figcaption>{words}</figcaption></figure>"
     )
+
+
+def _field(word: str) -> str:
+    """Short ones are never broken into lines."""
+    short = ' class="short"' if len(word) <= LONGEST_SHORT else ""
+    return f"<td{short}>{_word(word)}</td>"
 
 
 def _word(word: str) -> str:

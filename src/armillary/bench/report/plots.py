@@ -62,6 +62,7 @@ class Picture:
         return f"data:image/{self.kind};base64,{b64encode(self.content).decode()}"
 
 
+@style.context(_STYLE)
 def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], words: str) -> Picture:
     """Main measure of every line with its interval over items, published rows below.
 
@@ -92,6 +93,7 @@ def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], wo
     return _svg(figure, words)
 
 
+@style.context(_STYLE)
 def curves(lines: Sequence[Line], words: str) -> Picture | None:
     """Main measure over the share of labels, one curve per encoder and probe; None where one share is all there is."""
     by_who: dict[str, list[Line]] = {}
@@ -118,6 +120,7 @@ def curves(lines: Sequence[Line], words: str) -> Picture | None:
     return _svg(figure, words)
 
 
+@style.context(_STYLE)
 def confusion(line: Line, classes: Sequence[str], words: str) -> Picture | None:
     """How often each class was answered, as a share of its truth; None where nobody counted."""
     counts = confusion_of(line)
@@ -130,7 +133,10 @@ def confusion(line: Line, classes: Sequence[str], words: str) -> Picture | None:
     side = min(2.4 + 0.34 * k, 8.5)
     figure, axes = _axes((side + 0.6, side))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(k), names, rotation=60, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(k), names)
+    if max(map(len, names)) > 3:
+        for name in axes.get_xticklabels():
+            name.set(rotation=60, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(k), names)
     axes.set_xlabel("answered")
     axes.set_ylabel("truth")
@@ -148,6 +154,7 @@ def confusion_of(line: Line) -> Float[np.ndarray, "k k"] | None:
     return np.sum(counts, axis=0) if counts and all(c.ndim == 2 for c in counts) else None
 
 
+@style.context(_STYLE)
 def region_map(line: Line, words: str) -> Picture | None:
     """Score of each region where it lies; None where no place is known."""
     found = [r for c in line.cells for r in c.regions or () if r.get("score") is not None]
@@ -166,8 +173,8 @@ def region_map(line: Line, words: str) -> Picture | None:
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     axes.set_aspect(1 / max(math.cos(math.radians((south + north) / 2)), 0.3))
-    axes.set_xlabel("longitude")
-    axes.set_ylabel("latitude")
+    axes.set_xlabel("longitude in degrees")
+    axes.set_ylabel("latitude in degrees")
     figure.colorbar(drawn, ax=axes, label=line.main, shrink=0.85)
     return _svg(figure, words)
 
@@ -188,15 +195,13 @@ def _coasts() -> tuple[Float[np.ndarray, "p 2"], ...]:
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    with style.context(_STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        return figure, figure.add_subplot()
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
 
 
 def _svg(figure: Figure, words: str) -> Picture:
     """The same bytes for the same drawing."""
     out = BytesIO()
-    with style.context(_STYLE):
-        figure.savefig(out, format="svg", metadata={"Date": None})
+    figure.savefig(out, format="svg", metadata={"Date": None})
     return Picture("svg+xml", out.getvalue(), words, round(figure.get_figwidth() * 100))

@@ -115,7 +115,8 @@ def _pictures(run: Path, name: str, lines: Sequence[Line], task: Task | None) ->
     for (protocol, official, fraction), block in tables.blocks(lines):
         if fraction == max(x.asking.fraction for x in lines):
             what = f"{name}: {block[0].main}, protocol {protocol}{', as published' if official else ''}"
-            found.append(bars(block, published, f"{what}; whiskers: 95 % over items"))
+            theirs = ", of published rows their standard deviation" if published else ""
+            found.append(bars(block, published, f"{what}; whiskers: 95 % over items{theirs}"))
     for split in dict.fromkeys((x.asking.protocol, x.asking.official) for x in lines):
         some = tuple(x for x in lines if (x.asking.protocol, x.asking.official) == split)
         found.append(curves(some, f"{name}: over the share of labels, protocol {split[0]}"))
