@@ -31,13 +31,13 @@ def answered(answer: Answer, items: int = 32, seed: int = 0) -> Answered:
     match answer:
         case OneOf(names):
             y = rng.integers(len(names), size=items)
-            p = (rng.dirichlet(np.ones(len(names)), items) + np.eye(len(names))[y]) / 2
+            p = 0.7 * rng.dirichlet(np.ones(len(names)), items) + 0.3 * np.eye(len(names))[y]
         case AnyOf(names):
             y = rng.random((items, len(names))) < 0.4
             p = np.round((rng.random(y.shape) + y) / 2, 1)  # scores that are equal are common
         case ClassMap(names):
             y = rng.integers(len(names), size=(items, side, side))
-            p = np.moveaxis((rng.dirichlet(np.ones(len(names)), y.shape) + np.eye(len(names))[y]) / 2, -1, 1)
+            p = np.moveaxis(0.7 * rng.dirichlet(np.ones(len(names)), y.shape) + 0.3 * np.eye(len(names))[y], -1, 1)
             y = np.where(rng.random(y.shape) < 0.1, IGNORE, y)
         case Value():
             y = rng.normal(300, 5, items).astype(np.float32)

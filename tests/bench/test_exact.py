@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armillary.bench.exact import exact, read_exact, real, spelled
+from armillary.bench.exact import exact, exact_products, read_exact, real, spelled
 
 NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20)
 
@@ -13,6 +13,13 @@ NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20
 @given(NUMBERS)
 def test_a_sum_is_that_of_fractions(x: list[float]) -> None:
     assert real(exact(np.array(x, dtype=np.float64))) == sum(map(Fraction, x), Fraction(0))
+
+
+@given(st.lists(st.floats(1e-9, 1e9) | st.floats(-1e9, -1e-9), max_size=20))
+def test_a_sum_of_products_is_that_of_fractions(x: list[float]) -> None:
+    a = np.array(x, dtype=np.float64)
+    expected = sum((Fraction(i) * Fraction(j) for i, j in zip(x, reversed(x), strict=True)), Fraction(0))
+    assert real(exact_products(a, a[::-1])) == expected
 
 
 @given(NUMBERS, st.integers(0, 20))

@@ -29,6 +29,20 @@ def exact(x: Float[np.ndarray, "..."]) -> int:
     return sum(_added(flat[start : start + MOST]) for start in range(0, len(flat), MOST))
 
 
+def exact_products(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> int:
+    """The sum of x * y, in units of `2 ** -PLACES`; what a product loses by rounding is added to it (Dekker 1971).
+
+    Example:
+        >>> x = np.array([2.0**40 + 1])
+        >>> real(exact_products(x, x)) == (2**40 + 1) ** 2
+        True
+    """
+    high = x * y
+    (x_big, x_small), (y_big, y_small) = _halves(x), _halves(y)
+    low = ((x_big * y_big - high) + x_big * y_small + x_small * y_big) + x_small * y_small
+    return exact(high) + (exact(low) if low.any() else 0)
+
+
 def real(total: int) -> Fraction:
     """The number that an exact sum stands for."""
     return Fraction(total, 1 << PLACES)
@@ -49,6 +63,13 @@ def read_exact(text: str) -> int:
     """An exact sum from its text."""
     digits, zeros = text.split("p")
     return int(digits, 16) << int(zeros)
+
+
+def _halves(x: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Two numbers of 26 bits each, whose products are exact."""
+    far = x * (2.0**27 + 1)
+    big = far - (far - x)
+    return big, x - big
 
 
 def _added(x: Float[np.ndarray, " n"]) -> int:

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from armillary.bench.exact import exact
+from armillary.bench.exact import exact, exact_products
 from armillary.errors import BadInput, OutOfRange
 from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, Value, ValueMap
 
@@ -24,6 +24,9 @@ CONFIDENCE = 2**30
 
 THRESHOLD = 0.5
 """A label is given where its probability is larger."""
+
+LARGEST = 1e150
+"""Values must be smaller, so that their squares are numbers."""
 
 SLACK = 1e-3
 """How far a probability may stray from 0 to 1 by rounding (float16 has 11 bits)."""
@@ -150,12 +153,16 @@ def _labels(p: Float[np.ndarray, " k"], y: Shaped[np.ndarray, " k"]) -> Sums:
 def _values(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> Sums:
     known = ~np.isnan(y)
     p, y = p[known], y[known]
-    if not (np.isfinite(p).all() and np.isfinite(y).all()):
-        bad = int((~np.isfinite(p)).sum())
-        raise OutOfRange(f"{bad} of {len(p)} predictions are no finite numbers, or a truth is infinite; give numbers")
+    if not ((np.abs(p) < LARGEST).all() and (np.abs(y) < LARGEST).all()):  # nan is not smaller
+        bad = int((~(np.abs(p) < LARGEST)).sum())
+        raise OutOfRange(
+            f"{bad} of {len(p)} predictions are no finite numbers below {LARGEST:g}, or a truth is none; give numbers"
+        )
     e = p - y
-    series = {"truth": y, "truth^2": y * y, "error": e, "|error|": np.abs(e), "error^2": e * e, "truth*error": y * e}
-    return Sums({"known": np.array(len(y))}, {name: exact(x) for name, x in series.items()})
+    plain = {name: exact(x) for name, x in {"truth": y, "error": e, "|error|": np.abs(e)}.items()}
+    pairs = {"truth^2": (y, y), "error^2": (e, e), "truth*error": (y, e)}
+    products = {name: exact_products(*pair) for name, pair in pairs.items()}
+    return Sums({"known": np.array(len(y))}, plain | products)
 
 
 def _calibration(confidence: Float[np.ndarray, "*n"], hit: Shaped[np.ndarray, "*n"]) -> Int[np.ndarray, "3 bins"]:
