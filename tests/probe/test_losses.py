@@ -37,7 +37,7 @@ def test_unknown_values_cost_nothing_and_have_no_slope() -> None:
     assert loss.item() == 0.0
     assert bool(torch.isfinite(out.grad).all())
     nothing = cost(ValueMap("m"), out, [torch.full((2, 2), torch.nan)], Level())
-    assert float(nothing) == 0.0
+    assert nothing.item() == 0.0
 
 
 def test_values_are_standardised_for_the_loss_and_told_in_their_unit() -> None:
