@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,18 @@ def test_boosting_learns_classes_from_vectors() -> None:
     told = np.stack(list(learned.predict(PARTS.test)))
     np.testing.assert_allclose(told.sum(axis=1), 1.0)
     assert (told.argmax(axis=1) == _levels()[45:]).mean() > 0.9
+
+
+@pytest.mark.parametrize("answer", [OneOf(KINDS), Value("t")])
+def test_a_fact_that_no_training_item_has_is_left_aside(answer: Answer) -> None:
+    asked = _asked(answer, [np.array(k) for k in _levels()])
+    told = []
+    for of_others in (np.nan, 7.0):
+        vectors = asked.seen.vectors.copy()
+        vectors[:45, 3], vectors[45:, 3] = np.nan, of_others
+        seen = replace(asked.seen, vectors=vectors)
+        told += list(Boosting(trees=5).learn(replace(asked, seen=seen), 0).predict(PARTS.test))
+    np.testing.assert_array_equal(told[: len(PARTS.test)], told[len(PARTS.test) :])
 
 
 def test_boosting_learns_several_classes_and_values() -> None:

@@ -129,16 +129,22 @@ Fit = Callable[[Float[np.ndarray, "n d"]], Float[np.ndarray, "n k"]]
 
 
 def _fit(answer: Answer, rows: Rows, settings: Mapping[str, Any]) -> Fit:
-    """Trees that give what an answer asks of one row of features."""
+    """Trees that give what an answer asks of one row of features; one that no training item has is left aside."""
+    known = ~np.isnan(rows.x).all(axis=0)
+
+    def told(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+        return np.where(known, x, 0.0)
+
     match answer:
         case OneOf(classes) | ClassMap(classes):
-            return _shares(rows.x, rows.y.astype(np.int64), len(classes), settings)
+            shares = _shares(told(rows.x), rows.y.astype(np.int64), len(classes), settings)
+            return lambda x: shares(told(x))
         case AnyOf():
-            each = [_shares(rows.x, y.astype(np.int64), 2, settings) for y in rows.y.T]
-            return lambda x: np.stack([one(x)[:, 1] for one in each], axis=1)
+            each = [_shares(told(rows.x), y.astype(np.int64), 2, settings) for y in rows.y.T]
+            return lambda x: np.stack([one(told(x))[:, 1] for one in each], axis=1)
         case _:
-            model = HistGradientBoostingRegressor(**settings).fit(rows.x, rows.y)
-            return lambda x: np.asarray(model.predict(x))[:, None]
+            model = HistGradientBoostingRegressor(**settings).fit(told(rows.x), rows.y)
+            return lambda x: np.asarray(model.predict(told(x)))[:, None]
 
 
 def _shares(x: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], k: int, settings: Mapping[str, Any]) -> Fit:
