@@ -155,9 +155,9 @@ def _weak(kept: Kept, draws: int) -> Question:
         kept,
         kept.lonlat(),
         f"weak labels of 9 classes; the {asked} tiles held out of pretraining, by cluster of near-duplicates, are "
-        f"asked, and the other {len(kept) - asked}, whose weak labels pretraining was told, teach. So 10-shot is not few "
-        "for the encoder, and with all labels its probe learns from tiles that it knows by heart; held-out tiles alone: "
-        "five folds of these",
+        f"asked, and the other {len(kept) - asked}, whose weak labels pretraining was told, teach. So 10-shot is not "
+        "few for the encoder, and with all labels its probe learns from tiles that it knows by heart; held-out tiles "
+        "alone: five folds of these",
     )
 
 
