@@ -155,13 +155,14 @@ def _weak(kept: Kept, draws: int) -> Question:
         kept,
         kept.lonlat(),
         f"weak labels of 9 classes; the {asked} tiles held out of pretraining, by cluster of near-duplicates, are "
-        f"asked, and the other {len(kept) - asked}, whose weak labels pretraining was told, teach: for the encoder, "
-        "10-shot is not few, and only all labels is the same knowledge for everybody",
+        f"asked, and the other {len(kept) - asked}, whose weak labels pretraining was told, teach. So 10-shot is not "
+        "few for the encoder, and with all labels its probe learns from tiles that it knows by heart; held-out tiles "
+        "alone: five folds of these",
     )
 
 
 def weak_draws(kept: Kept, draws: int) -> Mapping[str, Draws]:
-    """Tiles that pretraining saw teach, those that were held out are asked."""
+    """Tiles that pretraining saw teach and those held out are asked; or folds of those held out."""
     y, groups, held = kept.labelled.y, kept.labelled.groups, weak_held_out(kept)
     assert groups is not None
     told, asked = np.flatnonzero(~held), np.flatnonzero(held)
@@ -170,7 +171,15 @@ def weak_draws(kept: Kept, draws: int) -> Mapping[str, Draws]:
         drawn = splits.shots(y[told], SHOTS, np.random.default_rng((1, draw)), groups=groups[told])
         return splits.Split(told[drawn.train], asked)
 
-    return {"all labels": ((splits.Split(told, asked),),), "10-shot": tuple((few(k),) for k in range(draws))}
+    def alone(draw: int) -> tuple[splits.Split, ...]:
+        cut = splits.group_folds(groups[asked], FOLDS, np.random.default_rng((2, draw)), y=y[asked])
+        return tuple(splits.Split(asked[s.train], asked[s.test]) for s in cut)
+
+    return {
+        "all labels": ((splits.Split(told, asked),),),
+        "10-shot": tuple((few(k),) for k in range(draws)),
+        "held-out tiles alone": tuple(alone(k) for k in range(draws)),
+    }
 
 
 def weak_held_out(kept: Kept) -> Bool[np.ndarray, " n"]:
