@@ -4,11 +4,12 @@ A reader is made for one split table, one fold of it, one sensor; what it gives 
 """
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from armillary.bench.corine import labels_of
 from armillary.bench.dealt import Dealt, Row, sides, split_rows
@@ -20,6 +21,12 @@ from armillary.probe.answer import IGNORE
 from armillary.sample.array import from_array
 from armillary.sample.sample import Sample
 from armillary.scene.open import open
+
+EUROSAT_BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A")
+"""Bands of EuroSAT as they are stored."""
+
+UNTOLD = ("the time is unknown", "no CRS", "Dataset has no geotransform")
+"""Starts of warnings about what a set leaves out of every file: the task says it once."""
 
 MASK_MIDDLE = 127.5
 """Masks of OMBRIA are grey levels; above this is flooded."""
@@ -39,10 +46,11 @@ def eurosat(sensor: Sensor, classes: tuple[str, ...], fold: str) -> Reader:
     def read(files: Files) -> Items:
         rows = split_rows("eurosat_ms")
         names = [f"{r['key'].split('_')[0]}/{r['key']}.tif" for r in rows]
+        facts = {"bands": EUROSAT_BANDS, "offset": 0}  # older than the offsets of processing baseline 04.00
         return Dealt(
             *_named(rows, sides(rows, fold)),
             tuple((n,) for n in names),
-            lambda i: (_sample(files, names[i], sensor),),
+            lambda i: (_sample(files, names[i], sensor, **facts),),
             lambda i: np.array(classes.index(names[i].split("/")[0]), dtype=np.int64),
         )
 
@@ -55,10 +63,11 @@ def weak(sensor: Sensor, classes: tuple[str, ...]) -> Reader:
     def read(files: Files) -> Items:
         rows = split_rows("s2_l2a_weak")
         names = [f"jp2/{r['key']}" for r in rows]
+        facts = {"bands": sensor.band_names, "offset": 0}  # the darkest numbers of the set are near 0
         return Dealt(
             *_named(rows, sides(rows)),
             tuple((n,) for n in names),
-            lambda i: (_sample(files, names[i], sensor),),
+            lambda i: (_sample(files, names[i], sensor, **facts),),
             lambda i: np.array(classes.index(rows[i]["label"]), dtype=np.int64),
         )
 
@@ -79,16 +88,17 @@ def ombria(sensor: Sensor, satellite: str, fold: str, *, views: tuple[str, ...] 
         rows = split_rows("ombria")
         stems = [f"{r['folder']}/{r['key']}" for r in rows]
         names = [tuple(f"{s}_{satellite}_{v}.webp" for v in views) for s in stems]
+        facts = {"bands": sensor.band_names} if satellite == "s2" else {}  # radar is grey: one band, stored three times
 
         def tell(i: int) -> Int[np.ndarray, "h w"]:
-            grey = open(files.href(f"{stems[i]}_mask.webp"), "ombria-s1").values[0]
+            grey = _plane(files, f"{stems[i]}_mask.webp", "ombria-s1")
             flooded: Int[np.ndarray, "h w"] = (grey > MASK_MIDDLE).astype(np.int64)
             return flooded
 
         return Dealt(
             *_named(rows, sides(rows, fold)),
             tuple((*n, f"{s}_mask.webp") for n, s in zip(names, stems, strict=True)),
-            lambda i: tuple(_sample(files, n, sensor) for n in names[i]),
+            lambda i: tuple(_sample(files, n, sensor, **facts) for n in names[i]),
             tell,
         )
 
@@ -144,7 +154,7 @@ def bigearthnet(sensor: Sensor, satellite: str) -> Reader:
         def see(i: int) -> tuple[Sample, ...]:
             if not bands[i]:
                 raise BadInput(f"{files.where} holds no band of {folders[i]}; give the folder with the whole set")
-            return (_of(open(Path(files.href(bands[i][0])).parent, sensor), sensor),)
+            return (_of(_opened(Path(files.href(bands[i][0])).parent, sensor), sensor),)
 
         return Dealt(
             *_named(rows, sides(rows)),
@@ -161,8 +171,21 @@ def _named(rows: tuple[Row, ...], parts: tuple[Part, ...]) -> tuple[tuple[str, .
     return tuple(r["key"] for r in rows), parts, tuple(r["group"] for r in rows)
 
 
-def _sample(files: Files, name: str, sensor: Sensor, span: Span | None = None) -> Sample:
-    return _of(open(files.href(name), sensor, span), sensor)
+def _sample(files: Files, name: str, sensor: Sensor, span: Span | None = None, **facts: object) -> Sample:
+    return _of(_opened(files.href(name), sensor, span, **facts), sensor)
+
+
+def _plane(files: Files, name: str, sensor: str) -> Float[np.ndarray, "h w"]:
+    """The only plane of a file of labels."""
+    return np.asarray(_opened(files.href(name), sensor).values[0])
+
+
+def _opened(href: str | Path, sensor: str | Sensor, span: Span | None = None, **facts: object) -> xr.DataArray:
+    """As `armillary.open`, without a word about what no file of these sets tells."""
+    with warnings.catch_warnings():
+        for start in UNTOLD:
+            warnings.filterwarnings("ignore", rf"(.*: )?{start}")
+        return open(href, sensor, span, **facts)
 
 
 def _of(array: xr.DataArray, sensor: Sensor) -> Sample:
@@ -174,7 +197,7 @@ def _of(array: xr.DataArray, sensor: Sensor) -> Sample:
 
 def _water(files: Files, chip: str) -> Int[np.ndarray, "h w"]:
     """0 dry, 1 water, IGNORE where nobody labelled."""
-    label = open(files.href(f"Label/{chip}_LabelHand.tif"), "dem").values[0]  # one plane of plain numbers
+    label = _plane(files, f"Label/{chip}_LabelHand.tif", "dem")  # plain numbers
     known = np.isfinite(label) & (label >= 0)
     return np.where(known, np.nan_to_num(label), IGNORE).astype(np.int64)
 
