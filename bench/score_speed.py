@@ -24,8 +24,8 @@ from torchmetrics.classification import (
     MulticlassJaccardIndex,
 )
 
-from armillary.bench.scores import measures
-from armillary.bench.sums import Sums, tally
+from armillary.bench.scores.measures import measures
+from armillary.bench.scores.sums import Sums, tally
 from armillary.probe.answer import IGNORE, ClassMap
 
 MB = 1e6

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from armillary.bench.cell import Cell, Question
+from armillary.bench.arena.cell import Cell, Question
 
 CONTENDERS = (
     ("none", (), "constant"),

@@ -6,7 +6,7 @@ import pytest
 from tests.bench.invented import Memory, renamed, task
 
 from armillary.bench.dealt import PARTS, Dealt, Row, block_name, folds, of_groups, sides, split_rows
-from armillary.bench.known import content_digest, data_digest
+from armillary.bench.features.known import content_digest, data_digest
 from armillary.errors import BadInput, SceneNotFound
 
 TABLES = sorted(p.name.removesuffix(".csv") for p in (files("armillary.bench") / "data").iterdir())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from armillary.bench.drawn import Recipe
-from armillary.bench.specimens import write_specimens
+from armillary.bench.specimens.write import write_specimens
 from armillary.bench.tasks import COPERNICUS
 
 MODEL = "copernicus-fm-nano"

@@ -14,7 +14,7 @@ from pyproj import Transformer
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 
-from armillary.bench.listed import PARTS
+from armillary.bench.archives.listed import PARTS
 from armillary.bench.task import Part
 from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput

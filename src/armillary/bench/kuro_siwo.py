@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from armillary.bench.archive import Archive
-from armillary.bench.codes import FLOOD, flooded
+from armillary.bench.archives.codes import FLOOD, flooded
+from armillary.bench.archives.listed import PARTS, Listed, Source, unique
+from armillary.bench.archives.readers import flood_tile
 from armillary.bench.files import Files
-from armillary.bench.listed import PARTS, Listed, Source, unique
-from armillary.bench.readers import flood_tile
 from armillary.bench.task import Items, Part, Suite, Task
 from armillary.earth.fleet import sensors
 from armillary.errors import SceneNotFound

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 
-from armillary.bench.corine import labels_of
+from armillary.bench.archives.corine import labels_of
 from armillary.bench.dealt import Dealt, Row, sides, split_rows
 from armillary.bench.files import Files
 from armillary.bench.task import Items, Part, Reader

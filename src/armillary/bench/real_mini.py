@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from armillary.bench import real_chips, real_points
-from armillary.bench.corine import CLASSES as CORINE
+from armillary.bench.archives.corine import CLASSES as CORINE
 from armillary.bench.task import Archive, Joined, Suite, Task
 from armillary.earth.bands import Named
 from armillary.earth.card import find_sensor

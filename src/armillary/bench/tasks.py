@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from armillary.bench import codes, readers
 from armillary.bench.archive import Archive
-from armillary.bench.lcz import zones
+from armillary.bench.archives import codes, readers
+from armillary.bench.archives.lcz import zones
 from armillary.bench.published import PUBLISHED
 from armillary.bench.task import Official, Suite, Task
 from armillary.earth.fleet import BENCH, sensors

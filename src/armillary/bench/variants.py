@@ -7,7 +7,8 @@ Nobody published scores for them.
 from dataclasses import replace
 from types import MappingProxyType
 
-from armillary.bench import codes, readers, tasks
+from armillary.bench import tasks
+from armillary.bench.archives import codes, readers
 from armillary.bench.task import Suite, Task
 from armillary.probe.answer import ClassMap
 

@@ -13,21 +13,21 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from armillary.bench import arena as arenas
-from armillary.bench.arena import Arena
-from armillary.bench.ask import DRAWS
-from armillary.bench.baselines import PLAIN
-from armillary.bench.board import board, failures, lines
-from armillary.bench.cell import Cell
-from armillary.bench.encoders import open_encoder
-from armillary.bench.fetch import fetch as fetch_archives
-from armillary.bench.plan import AUTO, Plan, read_plan
+from armillary.bench.archives.fetch import fetch as fetch_archives
+from armillary.bench.arena import run as arenas
+from armillary.bench.arena.ask import DRAWS
+from armillary.bench.arena.baselines import PLAIN
+from armillary.bench.arena.cell import Cell
+from armillary.bench.arena.plan import AUTO, Plan, read_plan
+from armillary.bench.arena.run import Arena
+from armillary.bench.arena.verify import TOLERANCE, find_cell
+from armillary.bench.arena.verify import verify as ask_again
+from armillary.bench.encoders.zoo import open_encoder
+from armillary.bench.report.board import board, failures, lines
 from armillary.bench.report.write import report as write_report
-from armillary.bench.specimens import write_specimens
+from armillary.bench.specimens.write import write_specimens
 from armillary.bench.suites import SUITES, suite_of
 from armillary.bench.team import open_team
-from armillary.bench.verify import TOLERANCE, find_cell
-from armillary.bench.verify import verify as ask_again
 from armillary.cli.flags import Json, Switch
 from armillary.errors import BadInput, SceneUnreadable
 from armillary.models.zoo import ZOO

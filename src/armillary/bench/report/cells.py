@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from armillary.bench.cell import FOLDER, Cell, read_cell
-from armillary.bench.scores import LOWER_IS_BETTER
+from armillary.bench.arena.cell import FOLDER, Cell, read_cell
+from armillary.bench.scores.measures import LOWER_IS_BETTER
 from armillary.errors import BadInput, SceneNotFound
 from armillary.probe.intervals import mean_interval
 

@@ -1,6 +1,7 @@
 """What was answered beside what is true, for a few items of a cell.
 
-`armillary.bench.show` wrote them: pixels to look at, truths and predictions, classes where a class map was asked.
+`armillary.bench.arena.examples` wrote them: pixels to look at, truths and predictions, classes where a class map was
+asked.
 """
 
 import math
@@ -18,7 +19,7 @@ from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from armillary.bench.cell import Cell
+from armillary.bench.arena.cell import Cell
 from armillary.bench.report.plots import Picture
 from armillary.errors import SceneUnreadable
 from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, ValueMap

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from armillary.bench.cell import Cell
+from armillary.bench.arena.cell import Cell
 from armillary.bench.report.cells import Line, better
 from armillary.bench.task import Task
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from armillary.bench.cell import Cell
+from armillary.bench.arena.cell import Cell
 from armillary.bench.report import page, tables
 from armillary.bench.report.cells import Line, failed, gather, read_all
 from armillary.bench.report.examples import draw_examples, read_examples

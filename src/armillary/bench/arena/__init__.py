@@ -1,0 +1,1 @@
+"""Arena: a plan is asked, question by question, and every answer is a cell on disk."""

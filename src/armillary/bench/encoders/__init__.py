@@ -1,0 +1,1 @@
+"""Encoders: whatever turns samples into vectors and maps. A new kind of encoder goes here."""

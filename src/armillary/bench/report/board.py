@@ -1,0 +1,93 @@
+"""Board: the table that a run prints, one row per task, one column per encoder and probe, the published row last."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from armillary.bench.arena.cell import Cell
+from armillary.bench.report.tables import spelled
+from armillary.bench.scores.measures import LOWER_IS_BETTER
+from armillary.bench.task import Task
+
+REFERENCE = "Copernicus-FM"
+"""Published row that stands beside ours."""
+
+FAILED, ABSENT = "failed", "-"
+
+
+def board(cells: Sequence[Cell], tasks: Sequence[Task]) -> list[tuple[str, ...]]:
+    """A head and one row per task: mean and deviation over seeds, all labels, the first protocol that was asked.
+
+    Args:
+        cells: of one run.
+        tasks: in the order of the rows.
+    """
+    shown = _chosen(cells)
+    rivals = {(c.question.task, c.question.encoder, c.question.knows, c.question.probe) for c in shown}
+    several = len(rivals) > len({r[:3] for r in rivals})
+    columns = list(dict.fromkeys(column(c, several=several) for c in shown))
+    rows = [("task", "measure", *columns, f"published {REFERENCE}")]
+    for task in tasks:
+        own = [c for c in shown if c.question.task == task.name]
+        main = own[0].main if own else ABSENT
+        arrow = f"{main} {'v' if main in LOWER_IS_BETTER else '^'}" if own else ABSENT
+        found = [_spelled([c for c in own if column(c, several=several) == name]) for name in columns]
+        rows.append((task.name, arrow, *found, _published(task)))
+    return rows
+
+
+def lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as text, every column as wide as its widest word.
+
+    Example:
+        >>> lines([("task", "OA"), ("a", "0.5")])
+        ['task  OA', 'a     0.5']
+    """
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return ["  ".join(word.ljust(w) for word, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def column(cell: Cell, *, several: bool = False) -> str:
+    """What a column is called: the encoder, "+meta" where it is told anything, the probe where there are several."""
+    q = cell.question
+    plain = {"none": "constant", "pixels": "pixels+boosting", "place-time": "place-time+boosting"}
+    return plain.get(q.encoder) or f"{q.encoder}{'+meta' if q.knows else ''}{f' {q.probe}' if several else ''}"
+
+
+def failures(cells: Sequence[Cell]) -> dict[str, str]:
+    """Task -> the first sentence that says why one of its cells has no number."""
+    out: dict[str, str] = {}
+    for cell in cells:
+        if cell.error is not None:
+            out.setdefault(cell.question.task, cell.error)
+    return out
+
+
+def _chosen(cells: Sequence[Cell]) -> list[Cell]:
+    """All labels, or the largest share; the official split where it was asked."""
+    if not cells:
+        return []
+    most = max(c.question.fraction for c in cells)
+    protocols = {c.question.protocol for c in cells}
+    protocol = "official" if "official" in protocols else sorted(protocols)[0]
+    return [c for c in cells if (c.question.fraction, c.question.protocol) == (most, protocol)]
+
+
+def _spelled(cells: Sequence[Cell]) -> str:
+    """Of the seeds of one column; where it was asked, the published protocol's average stands in brackets."""
+    if not cells:
+        return ABSENT
+    scores = [c.score for c in cells if c.error is None]
+    if not scores:
+        return FAILED
+    spread = f"±{spelled(float(np.std(scores, ddof=1)))}" if len(scores) > 1 else ""
+    official = [c.official_score for c in cells if c.official_score is not None]
+    return f"{spelled(float(np.mean(scores)))}{spread}" + (
+        f" ({spelled(float(np.mean(official)))})" if official else ""
+    )
+
+
+def _published(task: Task) -> str:
+    found: Mapping[str, tuple[float, float]] = task.published
+    name = next((n for n in found if n.startswith(REFERENCE)), None)
+    return ABSENT if name is None else spelled(found[name][0])

@@ -1,0 +1,1 @@
+"""Scores: sums over a whole test part, and what they say."""

@@ -1,0 +1,1 @@
+"""Specimens: tiny synthetic files in the exact layout of every archive."""
