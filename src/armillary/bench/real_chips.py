@@ -185,7 +185,7 @@ def _opened(href: str | Path, sensor: str | Sensor, span: Span | None = None, **
     with warnings.catch_warnings():
         for start in UNTOLD:
             warnings.filterwarnings("ignore", rf"(.*: )?{start}")
-        return open(href, sensor, span, **facts)
+        return open(href, sensor, span, **facts).load()
 
 
 def _of(array: xr.DataArray, sensor: Sensor) -> Sample:

@@ -16,7 +16,7 @@ from armillary.bench.arena.facts import environment, revision
 from armillary.bench.arena.parts import block_deg, regions
 from armillary.bench.encoders.zoo import ZooEncoder
 from armillary.bench.features.frozen import Shot, read_sized
-from armillary.bench.scores.measures import Region, bootstrap, measures, official_of, regional, worst
+from armillary.bench.scores.measures import Region, intervals, measures, official_of, regional, resampled, worst
 from armillary.bench.scores.processes import gathered, share
 from armillary.bench.scores.sums import Sums, tally, total
 from armillary.bench.team import ALONE, Team
@@ -30,6 +30,9 @@ from armillary.sample.batch import Batch
 
 REGION_ITEMS = 5
 """Fewest items of a region that may be called the worst."""
+
+DRAWN = "draws"
+"""Folder of a run with the draws behind intervals."""
 
 DRAWS = 1000
 """Resamplings of an interval."""
@@ -75,11 +78,12 @@ def answered(setting: Setting, run: Path | None = None, team: Team = ALONE) -> C
     sums = team.together(lambda: [tally(answer, prediction, truths[int(n)]) for n, prediction in told])
     per_item = gathered(sums)
     whole = total(per_item)
+    scores, drawn = measures(answer, whole), _drawn(setting, per_item)
     cell = Cell(
         question=setting.question,
         main=MAIN[type(answer)],
-        measures=measures(answer, whole),
-        intervals=_intervals(setting, per_item),
+        measures=scores,
+        intervals={name: (i.low, i.high) for name, i in intervals(scores, drawn).items()},
         official_score=_official(setting, per_item),
         items={part: len(getattr(setting.parts, part)) for part in ("train", "val", "test")},
         confusion=_confusion(whole),
@@ -87,7 +91,11 @@ def answered(setting: Setting, run: Path | None = None, team: Team = ALONE) -> C
         facts=facts_of(setting, time.monotonic() - begun),
     )
     cell = _by_region(cell, setting, per_item)
-    if run is None or not _is_shown(setting.question):
+    if run is None:
+        return cell
+    cell = replace(cell, draws=f"{DRAWN}/{setting.question.id}.npy")
+    team.once(lambda: _keep(run / str(cell.draws), drawn[cell.main]))
+    if not _is_shown(setting.question):
         return cell
     name = f"examples/{setting.question.id}.npz"
     team.once(lambda: write_examples(run / name, shot.items, answer, test, learned.predict))
@@ -134,13 +142,21 @@ def facts_of(setting: Setting, seconds: float) -> dict[str, Any]:
     }
 
 
-def _intervals(setting: Setting, per_item: Sequence[Sums]) -> dict[str, tuple[float, float]]:
-    """Whole blocks of the Earth are drawn where places are known, else items."""
+def _drawn(setting: Setting, per_item: Sequence[Sums]) -> dict[str, Float[np.ndarray, " d"]]:
+    """Every measure in every draw: groups of the task where it has some, else whole blocks of the Earth, else items."""
     known, test = setting.shot.known, setting.parts.test
-    groups = _groups(known.lonlat[test], block_deg(known))
+    groups = _groups(known.lonlat[test], block_deg(known)) if known.groups is None else np.array(known.groups)[test]
     rng = np.random.default_rng(setting.question.seed)
-    found = bootstrap(setting.shot.task.answer, per_item, groups, rng, setting.draws)
-    return {name: (i.low, i.high) for name, i in found.items()}
+    return resampled(setting.shot.task.answer, per_item, groups, rng, setting.draws)
+
+
+def _keep(path: Path, draws: Float[np.ndarray, " d"]) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("wb") as out:
+        np.save(out, draws.astype(np.float32), allow_pickle=False)
+    aside.replace(path)
 
 
 def _groups(lonlat: Float[np.ndarray, "q 2"], side_deg: float) -> Int[np.ndarray, " q"]:

@@ -65,6 +65,8 @@ class Cell:
         choices: settings that the probe chose.
         regions: score of each region.
         examples: an .npz of a few predictions beside their truths, relative to the run's folder.
+        draws: an .npy of the main measure in every draw of its interval, relative to the run's folder. Cells of one
+            task, protocol and seed drew the same groups, so their differences can be taken draw by draw.
         facts: what decided the numbers, and where and when they were computed.
         error: why there is no answer, in one sentence.
     """
@@ -80,6 +82,7 @@ class Cell:
     choices: Mapping[str, float | str] = field(default_factory=dict)
     regions: tuple[Mapping[str, float], ...] | None = None
     examples: str | None = None
+    draws: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
 

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from armillary import __version__
 from armillary.bench.files import Files
-from armillary.bench.task import Item, Items, Part, Task
+from armillary.bench.task import Grouped, Item, Items, Part, Task
 from armillary.bench.team import ALONE, Team
 from armillary.errors import ArmillaryError, SceneUnreadable
 from armillary.probe.answer import is_dense
@@ -71,6 +71,7 @@ class Known:
         tile_deg: side of an item on the ground, in degrees of latitude.
         digest: of the data and their split.
         content: of the data alone.
+        groups: name of each item's group where the items have some.
     """
 
     keys: tuple[str, ...]
@@ -82,6 +83,7 @@ class Known:
     tile_deg: float
     digest: str
     content: str
+    groups: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -109,7 +111,8 @@ def read_known(task: Task, files: Files, items: Items, folder: Path, team: Team 
     lonlat, days = facts[:, :2], facts[:, 2]
     rows, columns = about["shape"]
     digest, tile_deg = fingerprint(content, items.parts), float(about["tile_deg"])
-    return Known(items.keys, items.parts, truths, lonlat, days, (rows, columns), tile_deg, digest, content)
+    groups = items.groups if isinstance(items, Grouped) else None
+    return Known(items.keys, items.parts, truths, lonlat, days, (rows, columns), tile_deg, digest, content, groups)
 
 
 def data_digest(task: Task, files: Files, items: Items) -> str:

@@ -65,8 +65,34 @@ def bootstrap(
     Raises:
         OutOfRange: there is no item, or not one group per item.
     """
+    found = resampled(answer, per_item, groups, rng, draws)
+    return intervals(measures(answer, total(per_item)), found)
+
+
+def resampled(
+    answer: Answer,
+    per_item: Sequence[Sums],
+    groups: Sequence[Hashable] | np.ndarray | None,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> Found:
+    """Every measure in every draw of `bootstrap`.
+
+    Equal groups and equal generators draw the same, so two learners can be compared draw by draw.
+
+    Raises:
+        OutOfRange: there is no item, or not one group per item.
+    """
     grouped = _grouped(per_item, range(len(per_item)) if groups is None else groups)
-    return _intervals(measures(answer, total(grouped)), _found(answer, grouped, _drawn(len(grouped), rng, draws)))
+    return _found(answer, grouped, _drawn(len(grouped), rng, draws))
+
+
+def intervals(scores: Mapping[str, float], found: Found) -> dict[str, Interval]:
+    """Scores with the ends of the interval that their draws make; nan where no draw is known."""
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    ends = {name: np.quantile(x[~np.isnan(x)], tails) for name, x in found.items() if not np.isnan(x).all()}
+    unknown = (np.nan, np.nan)
+    return {name: Interval(score, *(float(end) for end in ends.get(name, unknown))) for name, score in scores.items()}
 
 
 def paired(
@@ -90,7 +116,7 @@ def paired(
     found = [_found(answer, side, weights) for side in sides]
     scores = [measures(answer, total(side)) for side in sides]
     differences = {name: found[0][name] - found[1][name] for name in found[0]}
-    return _intervals({name: scores[0][name] - scores[1][name] for name in scores[0]}, differences)
+    return intervals({name: scores[0][name] - scores[1][name] for name in scores[0]}, differences)
 
 
 @dataclass(frozen=True)
@@ -298,10 +324,3 @@ def _drawn(groups: int, rng: np.random.Generator, draws: int) -> Float[np.ndarra
     if groups < 2:
         return np.full((draws, groups), np.nan)
     return rng.multinomial(groups, np.full(groups, 1 / groups), size=draws).astype(np.float64)
-
-
-def _intervals(scores: Mapping[str, float], found: Found) -> dict[str, Interval]:
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    ends = {name: np.quantile(x[~np.isnan(x)], tails) for name, x in found.items() if not np.isnan(x).all()}
-    unknown = (np.nan, np.nan)
-    return {name: Interval(score, *(float(end) for end in ends.get(name, unknown))) for name, score in scores.items()}
