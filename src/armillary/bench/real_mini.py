@@ -137,8 +137,8 @@ def _floods() -> Iterator[Task]:
                     _archive("ombria", "none stated", "Drakonakis et al. 2022 (OmbriaNet)"),
                     real_chips.ombria(sensor, satellite, fold, views=views),
                     joined=joined,
-                    knows=("area",),
-                    note=f"8 bit display composites; six groups of places, each left out once; {_UNSEEN.format('g2')}",
+                    note=f"8 bit display composites of unknown places; six groups of them, each left out once; an "
+                    f"interval is over groups; {_UNSEEN.format('g2')}",
                 )
     s1 = sensors["s1-grd"]
     for fold in COUNTRIES:
