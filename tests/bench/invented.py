@@ -48,6 +48,7 @@ class Chips:
     def __init__(self, files: Memory, answer: Answer, shots: int = 1, placed: bool = True) -> None:
         self.files_of, self.answer, self.shots, self.placed = files, answer, shots, placed
         cycle: tuple[Part, ...] = ("train", "test", "train", "val", "train", "test", "train", "train", "val", "test")
+        self.groups: tuple[str, ...] = ()
         self.keys = tuple(f"chip{n:02d}" for n in range(60))
         self.parts: tuple[Part, ...] = tuple(cycle[n % 10] for n in range(60))
 

@@ -49,7 +49,8 @@ def read(files: Files) -> Items:
         return flood_tile(files, f"{tiles[number]}/", before=1)
 
     keys = unique(tuple("/".join(words[tile][1:]) for tile in tiles), parts)
-    return Listed(files, KURO_SIWO.sensor, "linear", keys, parts, source, label=flooded)
+    events = tuple(words[tile][1] for tile in tiles)
+    return Listed(files, KURO_SIWO.sensor, "linear", keys, parts, source, label=flooded, groups=events)
 
 
 KURO_SIWO = Task(

@@ -19,6 +19,9 @@ MODELS = (
 )
 """Columns of the table."""
 
+REFERENCE = "Copernicus-FM ViT-B/16"
+"""The column that stands beside ours."""
+
 _LINES = """
 cloud-s2        64.2 .9     59.4 1.0    60.4 .2     66.9 .3   65.0 .2   65.0 .2     66.7 .1
 cloud-s3        61.7 .7     63.0 .8     60.9 .0     -         -         58.2 .1     62.0 .7

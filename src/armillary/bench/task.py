@@ -19,7 +19,7 @@ from armillary.earth.window import Window
 from armillary.probe.answer import Answer
 from armillary.sample.sample import Sample
 
-__all__ = ["Archive", "Grouped", "Item", "Items", "Joined", "Official", "Part", "Places", "Reader", "Suite", "Task"]
+__all__ = ["Archive", "Item", "Items", "Joined", "Official", "Part", "Places", "Reader", "Suite", "Task"]
 
 Part = Literal["train", "val", "test"]
 Joined = Literal["one", "mean", "difference"]
@@ -57,7 +57,7 @@ class Items(Protocol):
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Name of each item's group (an event, a scene, near duplicates), whose items are not independent; () = none."""
+        """Name of each item's group, such as an event; () = none are told. Intervals draw whole groups."""
 
     def __len__(self) -> int:
         """How many items."""
@@ -110,15 +110,6 @@ class Official:
     resize: Literal["bilinear", "cubic"] = "bilinear"
     target: tuple[float, float] | None = None
     source: str = "Copernicus-Bench configurations"
-
-
-@runtime_checkable
-class Grouped(Protocol):
-    """Items that say which of them belong together: a cluster of near-duplicates, an event, a block of land."""
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Name of each item's group, which no split cuts and which intervals draw as a whole."""
 
 
 Reader = Callable[[Files], Items]

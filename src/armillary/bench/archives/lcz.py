@@ -33,6 +33,7 @@ class Zones:
         parts: of each item.
         rows: of each item in its file.
         classes: of each item.
+        groups: none are told.
     """
 
     archive: Files
@@ -41,6 +42,7 @@ class Zones:
     parts: tuple[Part, ...]
     rows: tuple[int, ...]
     classes: Int[np.ndarray, " n"]
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -61,6 +61,7 @@ class Listed:
         source: number -> the item's files.
         known: truths that the lists tell; none for dense truths.
         label: label files -> truth; None where the lists tell it.
+        groups: of each item; () where nobody tells them.
     """
 
     archive: Files
@@ -71,6 +72,7 @@ class Listed:
     source: Callable[[int], Source]
     known: tuple[np.ndarray, ...] = ()
     label: Callable[[Sequence[Raster]], np.ndarray] | None = None
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)

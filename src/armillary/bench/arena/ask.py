@@ -145,7 +145,7 @@ def facts_of(setting: Setting, seconds: float) -> dict[str, Any]:
 def _drawn(setting: Setting, per_item: Sequence[Sums]) -> dict[str, Float[np.ndarray, " d"]]:
     """Every measure in every draw: groups of the task where it has some, else whole blocks of the Earth, else items."""
     known, test = setting.shot.known, setting.parts.test
-    groups = _groups(known.lonlat[test], block_deg(known)) if known.groups is None else np.array(known.groups)[test]
+    groups = _groups(known.lonlat[test], block_deg(known)) if not known.groups else np.array(known.groups)[test]
     rng = np.random.default_rng(setting.question.seed)
     return resampled(setting.shot.task.answer, per_item, groups, rng, setting.draws)
 

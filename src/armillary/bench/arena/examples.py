@@ -8,6 +8,7 @@ cut to the smallest.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -36,7 +37,7 @@ def write_examples(
     """A few of the items that were asked; whole or not at all."""
     chosen = test[np.unique(np.linspace(0, len(test) - 1, COUNT).astype(np.int64))]
     shown = [read_item(items, int(n)) for n in chosen]
-    arrays = {
+    arrays: dict[str, Any] = {
         "keys": np.array([item.key for item in shown]),
         "pixels": _stacked([picture(item.samples[-1]) for item in shown]),
         "truths": _stacked([item.truth for item in shown]),

@@ -43,7 +43,7 @@ def parts_of(known: Known, answer: Answer, *, protocol: str, fraction: float, se
         raise OutOfRange(f"a share of {fraction} of the labels was asked; give one above 0 and up to 1")
     if protocol == "official":
         train, val, test = (known.of(part) for part in ("train", "val", "test"))
-        groups = None
+        groups = np.unique(known.groups, return_inverse=True)[1].astype(np.int64) if known.groups else None
     elif protocol == "blocks":
         groups = blocks(known.lonlat, block_deg(known))
         train, val, test = _by_block(known, groups)

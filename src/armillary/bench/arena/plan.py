@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from armillary.bench.arena.ask import DRAWS
 from armillary.bench.arena.baselines import BASELINE_PROBES
@@ -85,8 +86,9 @@ def read_plan(run_folder: Path) -> Plan:
     path = run_folder / PLAN
     if not path.is_file():
         raise SceneNotFound(f"{path} was asked for and is not there; give the folder of a run")
-    found = json.loads(path.read_text())
-    return Plan(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
+    found: dict[str, Any] = json.loads(path.read_text())
+    told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+    return Plan(**told)
 
 
 def settle(plan: Plan, run_folder: Path) -> None:

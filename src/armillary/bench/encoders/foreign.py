@@ -9,6 +9,7 @@ from math import isqrt
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from armillary.bench.encoders.encoder import Look, Sight
@@ -108,4 +109,5 @@ def _grid(x: Tensor) -> Tensor:
     if x.ndim == 4:
         return x
     side = isqrt(x.shape[1])
-    return x[:, x.shape[1] - side**2 :].unflatten(1, (side, side)).permute(0, 3, 1, 2)
+    found: Tensor = rearrange(x[:, x.shape[1] - side**2 :], "b (h w) d -> b d h w", h=side)
+    return found

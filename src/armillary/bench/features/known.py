@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from armillary import __version__
 from armillary.bench.files import Files
-from armillary.bench.task import Grouped, Item, Items, Part, Task
+from armillary.bench.task import Item, Items, Part, Task
 from armillary.bench.team import ALONE, Team
 from armillary.errors import ArmillaryError, SceneUnreadable
 from armillary.probe.answer import is_dense
@@ -71,7 +71,7 @@ class Known:
         tile_deg: side of an item on the ground, in degrees of latitude.
         digest: of the data and their split.
         content: of the data alone.
-        groups: name of each item's group where the items have some.
+        groups: name of each item's group; () where none are told.
     """
 
     keys: tuple[str, ...]
@@ -83,7 +83,7 @@ class Known:
     tile_deg: float
     digest: str
     content: str
-    groups: tuple[str, ...] | None = None
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -110,14 +110,15 @@ def read_known(task: Task, files: Files, items: Items, folder: Path, team: Team 
     facts = np.load(place / _FACTS, allow_pickle=False)
     lonlat, days = facts[:, :2], facts[:, 2]
     rows, columns = about["shape"]
-    digest, tile_deg = fingerprint(content, items.parts), float(about["tile_deg"])
-    groups = items.groups if isinstance(items, Grouped) else None
-    return Known(items.keys, items.parts, truths, lonlat, days, (rows, columns), tile_deg, digest, content, groups)
+    digest, tile_deg = _digest(content, items), float(about["tile_deg"])
+    return Known(
+        items.keys, items.parts, truths, lonlat, days, (rows, columns), tile_deg, digest, content, items.groups
+    )
 
 
 def data_digest(task: Task, files: Files, items: Items) -> str:
     """Fingerprint of the content that a task is asked on, and of its split."""
-    return fingerprint(content_digest(task, files, items), items.parts)
+    return _digest(content_digest(task, files, items), items)
 
 
 def content_digest(task: Task, files: Files, items: Items) -> str:
@@ -131,6 +132,10 @@ def content_digest(task: Task, files: Files, items: Items) -> str:
     told = () if is_dense(task.answer) else tuple(items.truth(n).tolist() for n in range(len(items)))
     kind = (task.name.partition(".")[0], task.sensor.name, task.sensor.band_names, __version__)
     return fingerprint(*kind, items.keys, sums, told)
+
+
+def _digest(content: str, items: Items) -> str:
+    return fingerprint(content, items.parts, *((items.groups,) if items.groups else ()))
 
 
 def read_item(items: Items, number: int) -> Item:

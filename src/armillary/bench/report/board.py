@@ -1,16 +1,14 @@
 """Board: the table that a run prints, one row per task, one column per encoder and probe, the published row last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from armillary.bench.arena.cell import Cell
+from armillary.bench.published import REFERENCE
 from armillary.bench.report.tables import spelled
 from armillary.bench.scores.measures import LOWER_IS_BETTER
 from armillary.bench.task import Task
-
-REFERENCE = "Copernicus-FM"
-"""Published row that stands beside ours."""
 
 FAILED, ABSENT = "failed", "-"
 
@@ -26,7 +24,7 @@ def board(cells: Sequence[Cell], tasks: Sequence[Task]) -> list[tuple[str, ...]]
     rivals = {(c.question.task, c.question.encoder, c.question.knows, c.question.probe) for c in shown}
     several = len(rivals) > len({r[:3] for r in rivals})
     columns = list(dict.fromkeys(column(c, several=several) for c in shown))
-    rows = [("task", "measure", *columns, f"published {REFERENCE}")]
+    rows = [("task", "measure", *columns, f"published {REFERENCE.split()[0]}")]
     for task in tasks:
         own = [c for c in shown if c.question.task == task.name]
         main = own[0].main if own else ABSENT
@@ -88,6 +86,4 @@ def _spelled(cells: Sequence[Cell]) -> str:
 
 
 def _published(task: Task) -> str:
-    found: Mapping[str, tuple[float, float]] = task.published
-    name = next((n for n in found if n.startswith(REFERENCE)), None)
-    return ABSENT if name is None else spelled(found[name][0])
+    return spelled(task.published[REFERENCE][0]) if REFERENCE in task.published else ABSENT

@@ -17,7 +17,7 @@ import numpy as np
 from armillary.bench.arena.cell import FOLDER, Cell, read_cell
 from armillary.bench.scores.measures import LOWER_IS_BETTER
 from armillary.errors import BadInput, SceneNotFound
-from armillary.probe.intervals import mean_interval
+from armillary.probe.intervals import Interval, mean_interval
 
 PLAIN = ("none", "pixels", "place-time")
 """Encoders that are no model."""
@@ -149,14 +149,25 @@ def _line(asking: Asking, cells: tuple[Cell, ...]) -> Line:
     folds = [[c for c in cells if c.question.task == t] for t in sorted({c.question.task for c in cells})]
     by_seed = [_mean([c.score for c in cells if c.question.seed == s]) for s in seeds]
     by_fold = [_mean([c.score for c in some]) for some in folds]
-    ends = [[_mean([_end(c, main, side) for c in some]) for some in folds] for side in (0, 1)]
+    ends = [(_mean([_end(c, main, 0) for c in some]), _mean([_end(c, main, 1) for c in some])) for some in folds]
+    found = over_folds([Interval(m, low, high) for m, (low, high) in zip(by_fold, ends, strict=True)])
+    spread = float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else math.nan
+    return Line(asking, main, found.mean, found.low, found.high, spread, len(seeds), len(folds), cells)
+
+
+def over_folds(folds: Sequence[Interval]) -> Interval:
+    """Mean over folds with its interval: one fold's own; of several, the wider one of theirs added in quadrature and of
+    Student's t over them. A fold of which no interval is known leaves Student's t."""
+    by_fold = [f.mean for f in folds]
     mean = _mean(by_fold)
-    below, above = (math.hypot(*(e - m for e, m in zip(side, by_fold, strict=True))) / len(folds) for side in ends)
+    below, above = (
+        math.hypot(*(end - f.mean for end, f in zip(side, folds, strict=True))) / len(folds)
+        for side in ([f.low for f in folds], [f.high for f in folds])
+    )
     if len(folds) > 1:
         over_places = mean_interval(np.array(by_fold)).high - mean
         below, above = (float(np.fmax(half, over_places)) for half in (below, above))
-    spread = float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else math.nan
-    return Line(asking, main, mean, mean - below, mean + above, spread, len(seeds), len(folds), cells)
+    return Interval(mean, mean - below, mean + above)
 
 
 def _order(line: Line) -> tuple[object, ...]:

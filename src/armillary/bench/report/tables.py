@@ -11,6 +11,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from armillary.bench.arena.cell import Cell
+from armillary.bench.published import REFERENCE
 from armillary.bench.report.cells import Line, better
 from armillary.bench.task import Task
 
@@ -18,9 +19,6 @@ FURTHER = ("balanced accuracy", "OA", "macro F1", "micro mAP", "R2", "MAE", "bia
 """Measures that are shown beside the main one, where they are there and are not it."""
 
 MOST_FURTHER = 3
-REFERENCE = "Copernicus-FM ViT-B/16"
-"""Published model that others are compared with."""
-
 DASH = "–"
 Block = tuple[str, bool, float]
 """Protocol, official or not, share of the labels."""
