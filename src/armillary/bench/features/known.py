@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, overload
+from typing import BinaryIO, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -44,10 +44,10 @@ class Truths(Sequence[np.ndarray]):
         return len(self.shapes)
 
     @overload
-    def __getitem__(self, at: int) -> np.ndarray: ...
+    def __getitem__(self, at: SupportsIndex) -> np.ndarray: ...
     @overload
     def __getitem__(self, at: slice) -> "Truths": ...
-    def __getitem__(self, at: int | slice) -> "np.ndarray | Truths":
+    def __getitem__(self, at: SupportsIndex | slice) -> "np.ndarray | Truths":
         """One truth. A slice is refused: parts of a task are numbers."""
         if isinstance(at, slice):
             raise TypeError("truths are asked one by one; give a number")

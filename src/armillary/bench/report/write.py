@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from armillary.bench.arena.cell import Cell
-from armillary.bench.report import page, tables
+from armillary.bench.report import page, paired, tables
 from armillary.bench.report.cells import Line, failed, gather, read_all
 from armillary.bench.report.examples import draw_examples, read_examples
 from armillary.bench.report.page import Section
@@ -28,7 +28,8 @@ HOW = (
     "A score is the mean over seeds, ± their standard deviation, and over folds where a question has some. "
     "The interval says how far the score would move if other items, or other places, had been asked: 95 %, bootstrap. "
     "Baselines stand in every table: the most frequent class or the mean (none, constant), statistics of raw pixels, "
-    "place and time alone, each with gradient boosting, and the encoder with random weights. Published rows were "
+    "place and time alone, each with gradient boosting, and the encoder with random weights. A paired difference asks "
+    "two of them the same items in every draw; better or worse is said where 0 lies outside its interval. Published rows were "
     "averaged over batches by their authors; the column official holds ours averaged in that way."
 )
 
@@ -95,7 +96,15 @@ def _question(run: Path, name: str, lines: Sequence[Line], tasks: Mapping[str, T
     folds = len({c.question.task for x in lines for c in x.cells})
     title = name if task is None or folds > 1 else f"{task.title} ({name})"
     words = tuple(w for w in (_items(lines), "" if task is None else task.note) if w)
-    return Section(name, title, words, tables.scores(lines, tasks), _pictures(run, name, lines, task))
+    found = (*tables.scores(lines, tasks), *_paired(run, lines))
+    return Section(name, title, words, found, _pictures(run, name, lines, task))
+
+
+def _paired(run: Path, lines: Sequence[Line]) -> tuple[tables.Table, ...]:
+    """With the largest share of the labels, one table for each protocol."""
+    largest = max(x.asking.fraction for x in lines)
+    blocks = (some for (_, _, fraction), some in tables.blocks(lines) if fraction == largest)
+    return tuple(t for t in (paired.table(paired.differences(run, some)) for some in blocks) if t is not None)
 
 
 def _items(lines: Sequence[Line]) -> str:
