@@ -57,6 +57,12 @@ def test_the_weak_tiles_that_are_asked_are_those_held_out_of_pretraining() -> No
         assert (row["part"] == "test") == (share < 0.17)
 
 
+@pytest.mark.parametrize("task", FIRST, ids=lambda t: t.name)
+def test_real_items_say_what_belongs_together(shared: Path, task: Task) -> None:
+    items = _items(shared, task)
+    assert 1 < len(set(items.groups)) < len(items) == len(items.groups)
+
+
 def test_each_group_of_ombria_is_left_out_once() -> None:
     assert {r["fold"] for r in split_rows("ombria")} == set(OMBRIA_FOLDS)
     assert all(r["fold"] == r["group"] for r in split_rows("ombria"))

@@ -156,8 +156,11 @@ def _line(asking: Asking, cells: tuple[Cell, ...]) -> Line:
 
 
 def over_folds(folds: Sequence[Interval]) -> Interval:
-    """Mean over folds with its interval: one fold's own; of several, the wider one of theirs added in quadrature and of
-    Student's t over them. A fold of which no interval is known leaves Student's t."""
+    """Mean over folds with its interval.
+
+    One fold's own; of several, the wider one of theirs added in quadrature and of Student's t over them, which is what
+    is left where a fold has none.
+    """
     by_fold = [f.mean for f in folds]
     mean = _mean(by_fold)
     below, above = (

@@ -29,8 +29,8 @@ HOW = (
     "The interval says how far the score would move if other items, or other places, had been asked: 95 %, bootstrap. "
     "Baselines stand in every table: the most frequent class or the mean (none, constant), statistics of raw pixels, "
     "place and time alone, each with gradient boosting, and the encoder with random weights. A paired difference asks "
-    "two of them the same items in every draw; better or worse is said where 0 lies outside its interval. Published rows were "
-    "averaged over batches by their authors; the column official holds ours averaged in that way."
+    "two of them the same items in every draw; better or worse is said where 0 lies outside its interval. Published "
+    "rows were averaged over batches by their authors; the column official holds ours averaged in that way."
 )
 
 
