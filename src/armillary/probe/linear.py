@@ -48,18 +48,18 @@ class Scale:
 
     @classmethod
     def of(cls, x: Float[np.ndarray, "n d"]) -> "Scale":
-        """From training items. A missing number counts as its feature's mean."""
+        """From training items. A missing number counts as its feature's mean; products are taken in x's precision."""
         mean, std = _nan_moments(x)
         weight = np.where(std > CONSTANT * np.abs(mean), 1 / np.where(std > 0, std, 1.0), 0.0)
-        z = np.nan_to_num((x - mean) * weight)
+        z = np.nan_to_num((x - mean.astype(x.dtype)) * weight.astype(x.dtype))
         if len(z) > TALL * z.shape[1]:
-            return cls(mean, weight[:, None] * np.linalg.eigh(z.T @ z)[1])
+            return cls(mean, weight[:, None] * np.linalg.eigh((z.T @ z).astype(np.float64))[1])
         axes = np.linalg.svd(z, full_matrices=False)[2]
         return cls(mean, weight[:, None] * axes.T)
 
     def __call__(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n r"]:
-        """Other items, seen in the same way."""
-        out: Float[np.ndarray, "n r"] = np.where(np.isfinite(x), x - self.mean, 0.0) @ self.axes
+        """Other items, seen in the same way and in their own precision."""
+        out: Float[np.ndarray, "n r"] = np.nan_to_num(x - self.mean.astype(x.dtype)) @ self.axes.astype(x.dtype)
         return out
 
 
@@ -210,19 +210,23 @@ def _descend(
 ) -> Float[np.ndarray, "_ k"]:
     """Weights and, below them, offsets of the least mean loss of x's scores plus penalty, by L-BFGS.
 
-    `miss` gives the mean loss of scores and its slope times the number of items.
+    `miss` gives the mean loss of scores and its slope times the number of items. Products with x are taken in its
+    precision, all else in double.
     """
     n = len(x)
-    design = np.concatenate([x, np.ones((n, 1))], axis=1)
+    design = np.concatenate([x, np.ones((n, 1), dtype=x.dtype)], axis=1)
     penalty = np.full((design.shape[1], 1), 1 / (strength * n))
     penalty[-1] = 0.0  # the offset is free
-    pace = 1 / np.sqrt(np.square(design).mean(axis=0)[:, None] * curvature + penalty)  # principal axes: an even valley
+    pace = 1 / np.sqrt(
+        np.square(design).mean(axis=0, dtype=np.float64)[:, None] * curvature + penalty
+    )  # principal axes: an even valley
 
     def loss(flat: Float[np.ndarray, " p"]) -> tuple[float, Float[np.ndarray, " p"]]:
         weight = flat.reshape(-1, k) * pace
-        level, slope = miss(design @ weight)
+        level, slope = miss((design @ weight.astype(x.dtype)).astype(np.float64))
         held = penalty * weight
-        return level + float(0.5 * (held * weight).sum()), ((design.T @ slope / n + held) * pace).ravel()
+        rise = (slope.T.astype(x.dtype) @ design).T / n  # this way round, rows of the design are read as they lie
+        return level + float(0.5 * (held * weight).sum()), ((rise + held) * pace).ravel()
 
     start = np.zeros((design.shape[1], k)) if first is None else first / pace
     found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"gtol": steepness, "maxiter": STEPS})
@@ -288,5 +292,6 @@ def _inner(labels: Int[np.ndarray, " m"], groups: Int[np.ndarray, " n"] | None, 
 def _nan_moments(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
     known = np.isfinite(x)
     count = known.sum(axis=0).clip(1)
-    mean = np.where(known, x, 0.0).sum(axis=0) / count
-    return mean, np.sqrt(np.where(known, np.square(x - mean), 0.0).sum(axis=0) / count)
+    mean = np.where(known, x, 0.0).sum(axis=0, dtype=np.float64) / count
+    away = np.where(known, x - mean.astype(x.dtype), 0.0)
+    return mean, np.sqrt(np.square(away).sum(axis=0, dtype=np.float64) / count)

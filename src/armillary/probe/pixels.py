@@ -57,7 +57,7 @@ class Affine:
 
 
 def rows_of(asked: Asked, seed: int) -> Rows:
-    """Training and validation items with a known truth as rows: their vectors, or some of their pixels.
+    """Training and validation items with a known truth as rows: their vectors, or some of their pixels (in float32).
 
     Raises:
         OutOfRange: nothing is known of any training item.
@@ -67,7 +67,7 @@ def rows_of(asked: Asked, seed: int) -> Rows:
         rng = np.random.default_rng(seed)
         drawn = [draw(asked, part, rng) for part in (parts.train, parts.val) if len(part)]
         x, y, item = (np.concatenate([getattr(r, name) for r in drawn]) for name in ("x", "y", "item"))
-        return Rows(x.astype(np.float64), y, item)
+        return Rows(x, y, item)
     items = np.concatenate([with_truth(asked, part) for part in (parts.train, parts.val) if len(part)])
     return Rows(vectors(asked, items), stacked(asked, items), items)
 

@@ -49,15 +49,17 @@ class LogisticProbe:
         rows = rows_of(asked, seed)
         several = isinstance(asked.answer, AnyOf)
         k = len(asked.answer.classes) if isinstance(asked.answer, OneOf | AnyOf | ClassMap) else 0
-        loss = np.zeros(len(self.strengths))
+        loss, fits = np.zeros(len(self.strengths)), list[Affine]()
         splits = inner_splits(asked, seed) if len(self.strengths) > 1 else ()
         for split in splits:
             train, test = rows.of(split.train), rows.of(split.test)
             if len(train.y):
                 fits = _logistics(train, k, self.strengths)
                 loss += [_surprise(fit(test.x), test.y, train.y, several) for fit in fits]
-        chosen = self.strengths[best(-loss)] if splits else self.strengths[len(self.strengths) // 2]
-        fit = _logistics(rows.of(asked.parts.train), k, (chosen,))[0]
+        at = best(-loss) if splits else len(self.strengths) // 2
+        chosen = self.strengths[at]
+        whole = bool(fits) and len(asked.parts.val) > 0  # those that were judged learned from every training item
+        fit = fits[at] if whole else _logistics(rows.of(asked.parts.train), k, (chosen,))[0]
         return Learned(lambda items: _told(asked, items, fit), {"C": chosen})
 
 
@@ -118,9 +120,10 @@ def _logistics(train: Rows, k: int, strengths: tuple[float, ...]) -> list[Affine
 
 
 def _ridges(train: Rows, penalties: tuple[float, ...]) -> Affine:
-    """One column per penalty."""
-    scale = Scale.of(train.x)
-    weight, offset = ridge(scale(train.x), train.y.astype(np.float64), penalties)
+    """One column per penalty, in double precision: a small one would drown in rounding."""
+    x = train.x.astype(np.float64)
+    scale = Scale.of(x)
+    weight, offset = ridge(scale(x), train.y.astype(np.float64), penalties)
     return Affine(scale.mean, scale.axes @ weight, offset)
 
 
