@@ -36,3 +36,11 @@ def test_every_kind_of_answer_can_be_drawn(answer: Answer, truths: np.ndarray, p
     pixels = np.random.default_rng(0).random((2, 16, 16, 3)).astype(np.float32)
     picture = draw_examples(Examples(pixels, truths, predictions, ("x", "y")), answer, "words")
     assert picture.content.startswith(b"\x89PNG")
+
+
+def test_flat_and_empty_patches_have_nothing_to_look_at() -> None:
+    flat = Examples(np.full((2, 8, 8, 3), 0.4, dtype=np.float32), np.zeros(2), np.zeros(2), ("x", "y"))
+    assert not flat.has_texture
+    pixels = flat.pixels.copy()
+    pixels[1, 3, 3] = 0.9
+    assert Examples(pixels, flat.truths, flat.predictions, flat.keys).has_texture

@@ -100,7 +100,7 @@ def test_a_table_says_what_an_interval_says(tmp_path: Path) -> None:
     draws = np.linspace(0.4, 0.6, 101)
     found = table(differences(tmp_path, gather(_two(tmp_path, "OA", draws + 0.1, draws))))
     assert found is not None
-    assert found.rows == (("nano, logistic", "none, constant", "+0.1", "0.100 to 0.100", "better"),)
+    assert found.rows == (("nano, logistic", "none, constant", "+0.100", "+0.100 to +0.100", "better"),)
     assert table([]) is None
 
 

@@ -7,10 +7,11 @@ import pytest
 from tests.bench.invented import task
 from tests.bench.synthetic_cells import CLASSES, cell, whole_run
 
+from armillary.bench.published import REFERENCE
 from armillary.bench.report.cells import gather, read_all
-from armillary.bench.report.tables import DASH, REFERENCE, Table, as_csv, as_table, records, scores, spelled, summary
+from armillary.bench.report.tables import DASH, Table, as_csv, as_table, records, scores, spelled, summary
 from armillary.bench.task import Task
-from armillary.probe.answer import OneOf
+from armillary.probe.answer import OneOf, Value
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_rows_of_a_table_are_as_wide_as_its_head(tmp_path: Path, toy: Task) -> N
 def test_the_summary_has_one_row_per_question_and_baselines_before_models(tmp_path: Path) -> None:
     table = summary(gather(read_all(whole_run(tmp_path))[0]), {})
     assert [row[:2] for row in table.rows] == [("toy", "OA ↑"), ("values", "RMSE ↓")]
-    assert table.head[2:6] == ("none, constant", "pixels, boosting", "nano, logistic", "nano, told place, logistic")
+    assert table.head[2:6] == ("constant", "pixels", "nano", "nano, told")
 
 
 def test_folds_that_are_absent_are_counted() -> None:
@@ -68,3 +69,22 @@ def test_a_bar_in_a_word_does_not_break_the_row() -> None:
 
 def test_an_unknown_number_is_a_dash() -> None:
     assert spelled(float("nan")) == DASH
+
+
+def test_shares_of_the_labels_stand_beside_each_other(tmp_path: Path) -> None:
+    lines = [x for x in gather(read_all(whole_run(tmp_path))[0]) if x.asking.question == "toy"]
+    whole, shares = scores(lines, {})
+    assert shares.head[1:] == ("1%", "10%", "100%")
+    by_who = {row[0]: row[-1] for row in shares.rows}
+    assert [by_who[x.asking.who] for x in lines if x.asking.fraction == 1] == [row[3] for row in whole.rows]
+
+
+def test_a_spread_of_nothing_is_not_written(tmp_path: Path) -> None:
+    (table,) = scores(gather([cell(seed=s) for s in range(3)]), {})
+    assert table.rows[0][table.head.index("OA")] == "0.500"
+
+
+def test_the_unit_of_a_value_is_told(tmp_path: Path) -> None:
+    tasks = {"values.1": replace(task(), name="values.1", answer=Value("mol m-2"))}
+    (table,) = scores(gather([cell("values.1", main="RMSE")]), tasks)
+    assert table.title.startswith("RMSE in mol m-2 ↓")

@@ -74,3 +74,21 @@ def test_cells_of_an_unknown_task_are_reported_all_the_same(tmp_path: Path) -> N
 def test_a_run_of_failures_alone_is_a_report_too(tmp_path: Path) -> None:
     report(write_cells(tmp_path, [cell(error="no file", measures={})]), {})
     assert "no file" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_questions_stand_in_the_order_of_their_suite(tmp_path: Path, tasks: dict[str, Task]) -> None:
+    folder = write_cells(tmp_path, [cell("toy.1"), cell("values", main="RMSE")])
+    report(folder, {"values": tasks["values"], "toy.1": tasks["toy.1"]})
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert [("values" in h, "toy" in h) for h in headings[1:3]] == [(True, False), (False, True)]
+
+
+def test_a_baseline_is_never_the_one_whose_answers_are_drawn(tmp_path: Path, tasks: dict[str, Task]) -> None:
+    counts = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    cells = [
+        cell("toy.1", value=v, encoder=e, probe=p, confusion=counts)
+        for e, p, v in (("nano@random", "logistic", 0.9), ("none", "constant", 0.8), ("nano", "logistic", 0.1))
+    ]
+    report(write_cells(tmp_path, cells), tasks)
+    assert "share of each true class, nano, logistic" in (tmp_path / "report.html").read_text(encoding="utf-8")

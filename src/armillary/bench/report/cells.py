@@ -15,9 +15,13 @@ from types import MappingProxyType
 import numpy as np
 
 from armillary.bench.arena.cell import FOLDER, Cell, read_cell
+from armillary.bench.encoders.zoo import RANDOM
 from armillary.bench.scores.measures import LOWER_IS_BETTER
 from armillary.errors import BadInput, SceneNotFound
 from armillary.probe.intervals import Interval, mean_interval
+
+REGRESSIONS = ("logistic", "ridge")
+"""Probes that are one linear map: of classes, and of values."""
 
 PLAIN = ("none", "pixels", "place-time")
 """Encoders that are no model."""
@@ -59,6 +63,19 @@ class Asking:
         """Encoder, what it is told and probe, for a person."""
         told = f", told {' and '.join(self.knows)}" if self.knows and self.encoder not in PLAIN else ""
         return f"{self.encoder}{told}, {self.probe}"
+
+    @property
+    def role(self) -> str:
+        """The same in a few words, told or not and without which regression: what a column of many questions says."""
+        if self.is_plain:
+            return self.encoder if self.encoder != "none" else self.probe
+        told = ", told" if self.knows else ""
+        return f"{self.encoder}{told}" + ("" if self.probe in REGRESSIONS else f", {self.probe}")
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether its encoder has random weights."""
+        return self.encoder.endswith(f"@{RANDOM}")
 
     @property
     def is_plain(self) -> bool:

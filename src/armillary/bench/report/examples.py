@@ -27,6 +27,9 @@ from armillary.probe.answer import IGNORE, Answer, AnyOf, ClassMap, OneOf, Value
 MOST = 6
 """Items that are shown."""
 
+LONGEST, MOST_NAMES = 24, 2
+"""Letters of a class, and classes, that are named above an item of several."""
+
 SIDE_IN = 1.75
 UNKNOWN = "#d8dfe6"
 _DPI = 110
@@ -47,6 +50,11 @@ class Examples:
     truths: Shaped[np.ndarray, "m ..."]
     predictions: Shaped[np.ndarray, "m ..."]
     keys: tuple[str, ...]
+
+    @property
+    def has_texture(self) -> bool:
+        """Whether there is anything to look at: single pixels as flat patches and empty patches have nothing."""
+        return bool(np.ptp(self.pixels, axis=(1, 2)).any())
 
 
 def read_examples(run: Path, cell: Cell) -> Examples | None:
@@ -83,7 +91,7 @@ def draw_examples(examples: Examples, answer: Answer, words: str) -> Picture:
         _class_maps(figure, grid, examples, answer)
     elif isinstance(answer, ValueMap):
         _value_maps(figure, grid, examples, answer)
-    for row, name in enumerate(("seen", "truth", "answered") if maps else ("seen",)):
+    for row, name in enumerate(("seen", "truth", "answered") if maps else ()):
         grid[row, 0].set_ylabel(name, fontsize=8)
     out = BytesIO()
     figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
@@ -132,14 +140,14 @@ def _sentence(truth: Shaped[np.ndarray, "..."], predicted: Shaped[np.ndarray, ".
             mark = "✓" if said == int(truth) else "✗"
             return f"{classes[int(truth)]}\n{mark} {classes[said]}"
         case AnyOf(classes):
-            return f"{_some(classes, np.asarray(truth) > 0)}\n→ {_some(classes, np.asarray(predicted) > 0.5)}"
+            return f"truth: {_some(classes, np.asarray(truth) > 0)}\n→ {_some(classes, np.asarray(predicted) > 0.5)}"
         case _:
             return f"truth {_value(truth)}\n→ {_value(predicted)}"
 
 
 def _some(classes: tuple[str, ...], there: np.ndarray) -> str:
-    names = [c if len(c) <= 18 else f"{c[:17]}…" for c, yes in zip(classes, there, strict=True) if yes]
-    return ", ".join(names[:2]) + ("…" if len(names) > 2 else "") or "none"
+    names = [c if len(c) <= LONGEST else f"{c[: LONGEST - 1]}…" for c, yes in zip(classes, there, strict=True) if yes]
+    return ",\n".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "") or "none"
 
 
 def _value(value: Shaped[np.ndarray, ""]) -> str:

@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from armillary.bench.arena.cell import Cell
-from armillary.bench.encoders.zoo import RANDOM
 from armillary.bench.report.cells import Line, better, over_folds
-from armillary.bench.report.tables import DASH, Table, spelled
+from armillary.bench.report.tables import DASH, Table, signed
 from armillary.errors import SceneUnreadable
 from armillary.probe.intervals import LEVEL, Interval
 
@@ -40,11 +39,6 @@ class Difference:
     pairs: int
 
 
-def is_untrained(line: Line) -> bool:
-    """Whether its encoder has random weights."""
-    return line.asking.encoder.endswith(f"@{RANDOM}")
-
-
 def differences(run: Path, lines: Sequence[Line]) -> Iterator[Difference]:
     """Every trained model's line less every baseline's, and less its own without what it was told.
 
@@ -56,10 +50,10 @@ def differences(run: Path, lines: Sequence[Line]) -> Iterator[Difference]:
         SceneUnreadable: a file of draws is damaged.
     """
     for ours in lines:
-        if ours.asking.is_plain or is_untrained(ours):
+        if ours.asking.is_plain or ours.asking.is_untrained:
             continue
         for theirs in lines:
-            if theirs.asking.is_plain or is_untrained(theirs) or _is_untold(ours, theirs):
+            if theirs.asking.is_plain or theirs.asking.is_untrained or _is_untold(ours, theirs):
                 found = difference(run, ours, theirs)
                 if found is not None:
                     yield found
@@ -86,7 +80,7 @@ def table(found: Iterable[Difference]) -> Table | None:
     if not some:
         return None
     rows = tuple(
-        (d.ours.asking.who, d.theirs.asking.who, f"{d.gain.mean:+.4g}", _ends(d.gain), verdict(d.gain)) for d in some
+        (d.ours.asking.who, d.theirs.asking.who, signed(d.gain.mean), _ends(d.gain), verdict(d.gain)) for d in some
     )
     first = some[0].ours
     title = f"Better by, in {first.main}, {first.asking.fraction:.0%} of the labels: asked the same items, paired"
@@ -144,4 +138,4 @@ def _is_untold(ours: Line, theirs: Line) -> bool:
 
 
 def _ends(gain: Interval) -> str:
-    return DASH if np.isnan(gain.low) else f"{spelled(gain.low)} to {spelled(gain.high)}"
+    return DASH if np.isnan(gain.low) else f"{signed(gain.low)} to {signed(gain.high)}"

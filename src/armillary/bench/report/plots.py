@@ -17,11 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from armillary.bench.report.cells import Line
+from armillary.bench.report.cells import Line, better
 from armillary.bench.report.tables import spelled
 
 INK, DIM, RULE = "#1a2733", "#66788a", "#d8dfe6"
-MODEL, PLAIN_BAR, PUBLISHED_BAR = "#2f6f9f", "#a9b4bf", "#e8d5a9"
+MODEL, UNTRAINED_BAR, PLAIN_BAR, PUBLISHED_BAR = "#2f6f9f", "#9cc1db", "#a9b4bf", "#e8d5a9"
 LINES = ("#2f6f9f", "#c8553d", "#4c8c4a", "#8a5aa8", "#c79a2b", "#2b9c95", "#7d5a4f", "#66788a")
 WIDTH_IN = 7.2
 MOST_NUMBERS = 12
@@ -63,18 +63,16 @@ class Picture:
 
 
 @style.context(_STYLE)
-def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], words: str) -> Picture:
+def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], words: str, measure: str = "") -> Picture:
     """Main measure of every line with its interval over items, published rows below.
 
     Args:
         lines: of one question, protocol and share, the best first.
         published: model -> mean and deviation.
         words: what is shown.
+        measure: with its unit, below the axis; "": its name.
     """
-    rows = [
-        (x.asking.who, x.mean, x.mean - x.low, x.high - x.mean, PLAIN_BAR if x.asking.is_plain else MODEL)
-        for x in lines
-    ]
+    rows = [(x.asking.who, x.mean, x.mean - x.low, x.high - x.mean, _colour(x)) for x in lines]
     rows += [(f"published: {m}", mean, std, std, PUBLISHED_BAR) for m, (mean, std) in published.items()]
     figure, axes = _axes((WIDTH_IN, 0.6 + 0.27 * len(rows)))
     at = np.arange(len(rows))[::-1]
@@ -83,7 +81,7 @@ def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], wo
     ends = np.nan_to_num(np.array([[r[2], r[3]] for r in rows]).T).clip(0)
     axes.errorbar(means, at, xerr=ends, fmt="none", ecolor=INK, elinewidth=1, capsize=2.5)
     axes.set_yticks(at, [r[0] for r in rows])
-    axes.set_xlabel(lines[0].main)
+    axes.set_xlabel(measure or lines[0].main)
     axes.grid(axis="x", color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     tops = [m + e for m, e in zip(means, ends[1], strict=True) if not math.isnan(m)]
@@ -91,6 +89,10 @@ def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], wo
         axes.text(mean + end, y, f"  {spelled(mean)}", va="center", fontsize=8, color=INK)
     axes.set_xlim(min([0.0, *(m for m in means if not math.isnan(m))]), max([0.0, *tops]) * 1.12 or 1.0)
     return _svg(figure, words)
+
+
+def _colour(line: Line) -> str:
+    return PLAIN_BAR if line.asking.is_plain else UNTRAINED_BAR if line.asking.is_untrained else MODEL
 
 
 @style.context(_STYLE)
@@ -162,17 +164,26 @@ def region_map(line: Line, words: str) -> Picture | None:
     table = table[np.isfinite(table).all(axis=1)] if found else table
     if not len(table):
         return None
-    figure, axes = _axes((WIDTH_IN, 3.9))
+    west, south, east, north = _around(table[:, :2])
+    tall = 1 / max(math.cos(math.radians((south + north) / 2)), 0.3)
+    figure, axes = _axes((WIDTH_IN, float(np.clip(5.6 * tall * (north - south) / (east - west), 2.4, 5.2)) + 0.4))
     for ring in _coasts():
         axes.fill(*ring.T, facecolor="#eef1f4", edgecolor=RULE, linewidth=0.5)
     size = 14 + 90 * np.sqrt(table[:, 2] / table[:, 2].max())
     drawn = axes.scatter(
-        table[:, 0], table[:, 1], c=table[:, 3], s=size, cmap="viridis", edgecolors="white", linewidths=0.5
+        table[:, 0],
+        table[:, 1],
+        c=table[:, 3],
+        s=size,
+        cmap="viridis" if better(line.main) > 0 else "viridis_r",  # bright is good
+        edgecolors=INK,
+        linewidths=0.4,
     )
-    west, south, east, north = _around(table[:, :2])
+    if better(line.main) > 0:
+        drawn.set_clim(min(0.0, float(table[:, 3].min())), 1.0)
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
-    axes.set_aspect(1 / max(math.cos(math.radians((south + north) / 2)), 0.3))
+    axes.set_aspect(tall)
     axes.set_xlabel("longitude in degrees")
     axes.set_ylabel("latitude in degrees")
     figure.colorbar(drawn, ax=axes, label=line.main, shrink=0.85)

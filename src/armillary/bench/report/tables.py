@@ -14,6 +14,7 @@ from armillary.bench.arena.cell import Cell
 from armillary.bench.published import REFERENCE
 from armillary.bench.report.cells import Line, better
 from armillary.bench.task import Task
+from armillary.probe.answer import Value, ValueMap
 
 FURTHER = ("balanced accuracy", "OA", "macro F1", "micro mAP", "R2", "MAE", "bias", "ECE")
 """Measures that are shown beside the main one, where they are there and are not it."""
@@ -52,8 +53,8 @@ def summary(lines: Sequence[Line], tasks: Mapping[str, Task]) -> Table:
         {(x.asking.official, x.asking.protocol) for x in whole}, key=lambda p: (p[0], p[1] != "official")
     )
     chosen = [x for x in whole if (x.asking.official, x.asking.protocol) == protocols[0]] if protocols else []
-    columns = tuple(dict.fromkeys(x.asking.who for x in sorted(chosen, key=_plain_first)))
-    held = {(x.asking.question, x.asking.who): x for x in chosen}
+    columns = tuple(dict.fromkeys(x.asking.role for x in sorted(chosen, key=_plain_first)))
+    held = {(x.asking.question, x.asking.role): x for x in chosen}
     order = [n.partition(".")[0] for n in tasks]
     questions = sorted({x.asking.question for x in chosen}, key=lambda q: (order.index(q) if q in order else 10**6, q))
     rows = []
@@ -61,9 +62,16 @@ def summary(lines: Sequence[Line], tasks: Mapping[str, Task]) -> Table:
         found = [held.get((q, c)) for c in columns]
         main = next(x.main for x in found if x is not None)
         published = _published(q, tasks).get(REFERENCE)
-        rows.append((q, _arrow(main), *(DASH if x is None else _value(x) for x in found), _reference(published)))
+        rows.append(
+            (
+                q,
+                _arrow(main, unit_of(q, tasks)),
+                *(DASH if x is None else _value(x) for x in found),
+                _reference(published),
+            )
+        )
     title = f"protocol {protocols[0][1]}{', as published' if protocols[0][0] else ''}" if protocols else ""
-    return Table(("task", "measure", *columns, f"published: {REFERENCE}"), tuple(rows), title)
+    return _lean(Table(("task", "measure", *columns, f"published: {REFERENCE}"), tuple(rows), title))
 
 
 def blocks(lines: Sequence[Line]) -> Iterable[tuple[Block, tuple[Line, ...]]]:
@@ -73,8 +81,22 @@ def blocks(lines: Sequence[Line]) -> Iterable[tuple[Block, tuple[Line, ...]]]:
 
 
 def scores(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[Table, ...]:
-    """Tables of one question, one for each protocol and share; published rows where labels are whole."""
-    return tuple(_scores(block, some, tasks) for block, some in blocks(lines))
+    """Tables of one question: for each protocol all lines with the largest share of the labels, then all shares."""
+    found = []
+    for _, split in groupby(lines, key=lambda x: (x.asking.protocol, x.asking.official)):
+        some = tuple(split)
+        largest = max(x.asking.fraction for x in some)
+        found += [_scores(block, part, tasks) for block, part in blocks(some) if block[2] == largest]
+        if any(x.asking.fraction != largest for x in some):
+            found.append(_shares(some, tasks))
+    return tuple(found)
+
+
+def unit_of(question: str, tasks: Mapping[str, Task]) -> str:
+    """Unit of a value that is asked; "" where there is none."""
+    task = next((t for n, t in tasks.items() if n.partition(".")[0] == question), None)
+    found = task.answer.unit if task is not None and isinstance(task.answer, Value | ValueMap) else ""
+    return "" if found == "1" else found
 
 
 def failures(found: Mapping[str, Sequence[Cell]]) -> Table:
@@ -137,6 +159,19 @@ def spelled(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
 
 
+def signed(value: float) -> str:
+    """The same with its sign, which 0 lacks.
+
+    Example:
+        >>> signed(0.0211), signed(-12.3456), signed(0.0)
+        ('+0.021', '-12.35', '0.000')
+    """
+    word = spelled(value)
+    if word == DASH:
+        return word
+    return word.removeprefix("-") if not float(word) else f"+{word}" if value > 0 else word
+
+
 def _scores(block: Block, lines: Sequence[Line], tasks: Mapping[str, Task]) -> Table:
     protocol, official, fraction = block
     main, question = lines[0].main, lines[0].asking.question
@@ -149,12 +184,34 @@ def _scores(block: Block, lines: Sequence[Line], tasks: Mapping[str, Task]) -> T
         delta = "" if reference is None else f"{mean - reference[0]:+.3f}"
         rows.append((f"*published: {model}*", "", "", f"{spelled(mean)} ± {spelled(std)}", "", delta, *_blank(further)))
     labels = f"{fraction:.0%} of the labels"
-    title = f"{_arrow(main)}, protocol {protocol}{', as published' if official else ''}, {labels}"
+    measure = _arrow(main, unit_of(question, tasks))
+    title = f"{measure}, protocol {protocol}{', as published' if official else ''}, {labels}"
     head = ("encoder", "told", "probe", main, "95 % over items", f"less {REFERENCE}", *further, "official", "seeds")
     if reference is None:
         rows = [(*r[:5], *r[6:]) for r in rows]
         head = (*head[:5], *head[6:])
-    return Table(head, tuple(rows), title)
+    return _lean(Table(head, tuple(rows), title))
+
+
+def _shares(lines: Sequence[Line], tasks: Mapping[str, Task]) -> Table:
+    """Main measure of every line of one protocol over the share of the labels."""
+    first = lines[0].asking
+    shares = sorted({x.asking.fraction for x in lines})
+    held = {(x.asking.who, x.asking.fraction): x for x in lines}
+    rows = tuple(
+        (who, *(_value(held[who, f]) if (who, f) in held else DASH for f in shares))
+        for who in dict.fromkeys(x.asking.who for x in lines)
+    )
+    measure = _arrow(lines[0].main, unit_of(first.question, tasks))
+    title = f"{measure}, protocol {first.protocol}{', as published' if first.official else ''}, by share of the labels"
+    return Table(("encoder and probe", *(f"{f:.0%}" for f in shares)), rows, title)
+
+
+def _lean(table: Table) -> Table:
+    """Without the columns in which nothing is said."""
+    kept = [k for k in range(len(table.head)) if any(row[k] not in ("", DASH) for row in table.rows)]
+    rows = tuple(tuple(row[k] for k in kept) for row in table.rows)
+    return Table(tuple(table.head[k] for k in kept), rows, table.title)
 
 
 def _row(line: Line, further: Sequence[str], reference: tuple[float, float] | None, folds: int) -> tuple[str, ...]:
@@ -179,15 +236,17 @@ def _blank(further: Sequence[str]) -> tuple[str, ...]:
 
 
 def _value(line: Line) -> str:
-    return spelled(line.mean) + ("" if math.isnan(line.spread) else f" ± {spelled(line.spread)}")
+    """With the spread over seeds, where that is more than nothing."""
+    spread = "" if math.isnan(line.spread) else spelled(line.spread)
+    return spelled(line.mean) + (f" ± {spread}" if spread and float(spread) else "")
 
 
 def _reference(found: tuple[float, float] | None) -> str:
     return DASH if found is None else f"{spelled(found[0])} ± {spelled(found[1])}"
 
 
-def _arrow(main: str) -> str:
-    return f"{main} {'↑' if better(main) > 0 else '↓'}"
+def _arrow(main: str, unit: str = "") -> str:
+    return f"{main}{f' in {unit}' if unit else ''} {'↑' if better(main) > 0 else '↓'}"
 
 
 def _plain_first(line: Line) -> tuple[bool, str]:

@@ -20,7 +20,7 @@ from armillary.bench.report.page import Section
 from armillary.bench.report.plots import Picture, bars, confusion, curves, region_map
 from armillary.bench.task import Task
 from armillary.errors import OutputRefused, SceneUnreadable
-from armillary.probe.answer import AnyOf, ClassMap, OneOf
+from armillary.probe.answer import AnyOf, ClassMap, OneOf, is_dense
 
 _LOG = logging.getLogger(__name__)
 
@@ -75,14 +75,21 @@ def sections(
     """
     lines = gather(cells)
     found = [Section("summary", "Summary", tables=_summaries(lines, tasks))] if lines else []
-    for question, some in groupby(lines, key=lambda x: (x.asking.suite, x.asking.question)):
-        found.append(_question(run, question[1], tuple(some), tasks))
+    order = list(dict.fromkeys(n.partition(".")[0] for n in tasks))
+    by_question = groupby(sorted(lines, key=lambda x: _place(x, order)), key=lambda x: x.asking.question)
+    found += [_question(run, question, tuple(some), tasks) for question, some in by_question]
     errors = failed(cells)
     if errors or complaints:
         table = (tables.failures(errors),) if errors else ()
         found.append(Section("failed", "Not answered", tuple(complaints), table))
     found.append(Section("provenance", "Where the scores come from", (), (tables.provenance(cells),)))
     return tuple(found)
+
+
+def _place(line: Line, order: Sequence[str]) -> tuple[str, int, str]:
+    """Suite, then the order of its tasks."""
+    name = line.asking.question
+    return line.asking.suite, order.index(name) if name in order else len(order), name
 
 
 def _summaries(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[tables.Table, ...]:
@@ -95,9 +102,10 @@ def _question(run: Path, name: str, lines: Sequence[Line], tasks: Mapping[str, T
     task = next((t for n, t in tasks.items() if n == name or n.startswith(f"{name}.")), None)
     folds = len({c.question.task for x in lines for c in x.cells})
     title = name if task is None or folds > 1 else f"{task.title} ({name})"
-    words = tuple(w for w in (_items(lines), "" if task is None else task.note) if w)
+    note = "" if task is None else f"{task.note[:1].upper()}{task.note[1:]}".rstrip(".")
+    words = tuple(w for w in (_items(lines), note and f"{note}.") if w)
     found = (*tables.scores(lines, tasks), *_paired(run, lines))
-    return Section(name, title, words, found, _pictures(run, name, lines, task))
+    return Section(name, title, words, found, _pictures(run, name, lines, task, tasks))
 
 
 def _paired(run: Path, lines: Sequence[Line]) -> tuple[tables.Table, ...]:
@@ -118,18 +126,22 @@ def _items(lines: Sequence[Line]) -> str:
     return f"Items: {said['train']} teach, {said['val']} choose, {said['test']} are asked."
 
 
-def _pictures(run: Path, name: str, lines: Sequence[Line], task: Task | None) -> tuple[Picture, ...]:
+def _pictures(
+    run: Path, name: str, lines: Sequence[Line], task: Task | None, tasks: Mapping[str, Task]
+) -> tuple[Picture, ...]:
     found: list[Picture | None] = []
-    published = {} if task is None else task.published
+    published, unit = {} if task is None else task.published, tables.unit_of(name, tasks)
     for (protocol, official, fraction), block in tables.blocks(lines):
         if fraction == max(x.asking.fraction for x in lines):
             what = f"{name}: {block[0].main}, protocol {protocol}{', as published' if official else ''}"
             theirs = ", of published rows their standard deviation" if published else ""
-            found.append(bars(block, published, f"{what}; whiskers: 95 % over items{theirs}"))
+            measure = " ".join(w for w in (block[0].main, unit and f"in {unit}") if w)
+            found.append(bars(block, published, f"{what}; whiskers: 95 % over items{theirs}", measure))
     for split in dict.fromkeys((x.asking.protocol, x.asking.official) for x in lines):
         some = tuple(x for x in lines if (x.asking.protocol, x.asking.official) == split)
         found.append(curves(some, f"{name}: over the share of labels, protocol {split[0]}"))
-    shown = next((x for x in lines if not x.asking.is_plain), lines[0])
+    trained = (x for x in lines if not (x.asking.is_plain or x.asking.is_untrained))
+    shown = next(trained, lines[0])
     classes = task.answer.classes if task is not None and isinstance(task.answer, OneOf | AnyOf | ClassMap) else ()
     found.append(confusion(shown, classes, f"{name}: share of each true class, {shown.asking.who}"))
     found.append(region_map(shown, f"{name}: {shown.main} by region, {shown.asking.who}"))
@@ -146,7 +158,7 @@ def _examples(run: Path, name: str, line: Line, task: Task | None) -> Picture | 
         except SceneUnreadable as cause:
             _LOG.warning("%s", cause)
             continue
-        if examples is not None:
+        if examples is not None and (examples.has_texture or is_dense(task.answer)):
             return draw_examples(examples, task.answer, f"{name}: examples, {line.asking.who}")
     return None
 
