@@ -217,9 +217,8 @@ def _descend(
     design = np.concatenate([x, np.ones((n, 1), dtype=x.dtype)], axis=1)
     penalty = np.full((design.shape[1], 1), 1 / (strength * n))
     penalty[-1] = 0.0  # the offset is free
-    pace = 1 / np.sqrt(
-        np.square(design).mean(axis=0, dtype=np.float64)[:, None] * curvature + penalty
-    )  # principal axes: an even valley
+    # along principal axes this makes an even valley
+    pace = 1 / np.sqrt(np.square(design).mean(axis=0, dtype=np.float64)[:, None] * curvature + penalty)
 
     def loss(flat: Float[np.ndarray, " p"]) -> tuple[float, Float[np.ndarray, " p"]]:
         weight = flat.reshape(-1, k) * pace
