@@ -12,7 +12,7 @@ from armillary.bench.scores.measures import measures
 from armillary.bench.scores.processes import gathered, share
 from armillary.bench.scores.sums import total
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ANSWERING = """
 import json, sys
 import torch.distributed as dist
