@@ -21,6 +21,9 @@ from armillary.probe.choosing import stacked, vectors, with_truth
 PIXELS = 20_000
 """Pixels that teach, at most, shared out evenly over the items; as many choose."""
 
+PER_POINT = 4
+"""Pixels of an item for each point of its finest map, at most: more would say the same again."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -87,6 +90,8 @@ def resized(x: Float[Tensor, "b c _ _"], size: tuple[int, int] | torch.Size) -> 
 def draw(asked: Asked, items: Int[np.ndarray, " m"], rng: np.random.Generator, most: int = PIXELS) -> Rows:
     """Known pixels of these items, drawn without looking at their classes.
 
+    Between the points of a map features are interpolated, so an item gives at most `PER_POINT` pixels for each.
+
     Args:
         asked: maps and truths.
         items: where to draw.
@@ -96,7 +101,8 @@ def draw(asked: Asked, items: Int[np.ndarray, " m"], rng: np.random.Generator, m
     Raises:
         OutOfRange: not one pixel is known.
     """
-    each = max(most // len(items), 1)
+    points = max(int(np.prod(m.shape[2:])) for m in asked.seen.maps)
+    each = min(max(most // len(items), 1), PER_POINT * points)
     order = items if len(items) <= most else rng.permutation(items)[:most]
     rows: list[Rows] = []
     for item in order.tolist():
