@@ -88,3 +88,11 @@ def test_the_unit_of_a_value_is_told(tmp_path: Path) -> None:
     tasks = {"values.1": replace(task(), name="values.1", answer=Value("mol m-2"))}
     (table,) = scores(gather([cell("values.1", main="RMSE")]), tasks)
     assert table.title.startswith("RMSE in mol m-2 ↓")
+
+
+def test_a_mean_over_fewer_folds_says_so(tmp_path: Path) -> None:
+    cells = [cell("toy.1"), cell("toy.2"), cell("toy.1", encoder="none", probe="constant")]
+    table = summary(gather(cells), {})
+    words = dict(zip(table.head, table.rows[0], strict=True))
+    assert words["constant"].endswith("(1 of 2 folds)")
+    assert "folds" not in words["nano"]

@@ -61,15 +61,10 @@ def summary(lines: Sequence[Line], tasks: Mapping[str, Task]) -> Table:
     for q in questions:
         found = [held.get((q, c)) for c in columns]
         main = next(x.main for x in found if x is not None)
-        published = _published(q, tasks).get(REFERENCE)
-        rows.append(
-            (
-                q,
-                _arrow(main, unit_of(q, tasks)),
-                *(DASH if x is None else _value(x) for x in found),
-                _reference(published),
-            )
-        )
+        folds = max(x.folds for x in found if x is not None)
+        values = (DASH if x is None else _value(x) + _missing(x, folds) for x in found)
+        published = _reference(_published(q, tasks).get(REFERENCE))
+        rows.append((q, _arrow(main, unit_of(q, tasks)), *values, published))
     title = f"protocol {protocols[0][1]}{', as published' if protocols[0][0] else ''}" if protocols else ""
     return _lean(Table(("task", "measure", *columns, f"published: {REFERENCE}"), tuple(rows), title))
 
@@ -101,7 +96,7 @@ def unit_of(question: str, tasks: Mapping[str, Task]) -> str:
 
 def failures(found: Mapping[str, Sequence[Cell]]) -> Table:
     """What was not answered, and why."""
-    rows = tuple((_names(cells), str(len(cells)), why) for why, cells in found.items())
+    rows = tuple((_names(cells), str(len(cells)), _cut(why)) for why, cells in found.items())
     return Table(("task and encoder", "cells", "why"), rows)
 
 
@@ -241,6 +236,11 @@ def _value(line: Line) -> str:
     return spelled(line.mean) + (f" ± {spread}" if spread and float(spread) else "")
 
 
+def _missing(line: Line, folds: int) -> str:
+    """A word about folds that were not answered, whose mean is that of others."""
+    return "" if line.folds == folds else f" ({line.folds} of {folds} folds)"
+
+
 def _reference(found: tuple[float, float] | None) -> str:
     return DASH if found is None else f"{spelled(found[0])} ± {spelled(found[1])}"
 
@@ -262,8 +262,11 @@ def _names(cells: Sequence[Cell]) -> str:
 
 
 def _short(value: object) -> str:
-    text = _text(value) or DASH
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return _cut(_text(value) or DASH, 60)
+
+
+def _cut(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _text(value: object) -> str | None:

@@ -100,8 +100,7 @@ def _summaries(lines: Sequence[Line], tasks: Mapping[str, Task]) -> tuple[tables
 
 def _question(run: Path, name: str, lines: Sequence[Line], tasks: Mapping[str, Task]) -> Section:
     task = next((t for n, t in tasks.items() if n == name or n.startswith(f"{name}.")), None)
-    folds = len({c.question.task for x in lines for c in x.cells})
-    title = name if task is None or folds > 1 else f"{task.title} ({name})"
+    title = name if task is None or task.name != name else f"{task.title} ({name})"
     note = "" if task is None else f"{task.note[:1].upper()}{task.note[1:]}".rstrip(".")
     words = tuple(w for w in (_items(lines), note and f"{note}.") if w)
     found = (*tables.scores(lines, tasks), *_paired(run, lines))
