@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from tests.bench.synthetic_cells import CLASSES, cell, whole_run
 
 from armillary.bench.report.cells import Line, gather, read_all
-from armillary.bench.report.plots import bars, confusion, confusion_of, curves, region_map
+from armillary.bench.report.plots import Picture, bars, confusion, confusion_of, curves, region_map
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +20,13 @@ def _toy(lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 def test_every_plot_is_an_svg_that_says_the_same_twice(lines: tuple[Line, ...]) -> None:
     whole = tuple(x for x in _toy(lines) if x.asking.fraction == 1)
-    for draw in (
+    drawings: tuple[Callable[[], Picture | None], ...] = (
         lambda: bars(whole, {"theirs": (0.6, 0.02)}, "words"),
         lambda: curves(_toy(lines), "words"),
         lambda: confusion(whole[0], CLASSES, "words"),
         lambda: region_map(whole[0], "words"),
-    ):
+    )
+    for draw in drawings:
         one, other = draw(), draw()
         assert one is not None
         assert one == other
