@@ -24,7 +24,6 @@ from armillary.bench.arena.verify import TOLERANCE, find_cell
 from armillary.bench.arena.verify import verify as ask_again
 from armillary.bench.encoders.zoo import open_encoder
 from armillary.bench.report.board import board, failures, lines
-from armillary.bench.report.write import report as write_report
 from armillary.bench.specimens.write import write_specimens
 from armillary.bench.suites import SUITES, suite_of
 from armillary.bench.team import open_team
@@ -142,6 +141,8 @@ def report(run_folder: Path, *, as_json: Json = False) -> None:
         run_folder: the folder of a run.
         as_json: print one JSON object instead of lines.
     """
+    from armillary.bench.report.write import report as write_report  # plots take a while to import
+
     tasks = {name: task for made in SUITES.values() for name, task in made().items()}
     files = write_report(run_folder, tasks)
     if as_json:
