@@ -21,7 +21,7 @@ from armillary.bench.report.paired import Difference, differences, verdict
 from armillary.bench.report.tables import DASH, Table, scores, signed, spelled, summary, unit_of
 from armillary.probe.intervals import Interval
 from mini_pictures import differences_picture, shares_picture
-from mini_words import ANSWERED, BELOW, EXPLAINED, GAINS, HEAD, NOT_RUN, SAW
+from mini_words import ANSWERED, BELOW, COMES_TO, EXPLAINED, GAINS, HEAD, NOT_RUN, SAW
 
 MODEL = "copernicus-fm-nano"
 RIVALS = {"constant": "constant", "pixels": "pixels", "place-time": "place-time", f"{MODEL}@random": "random weights"}
@@ -53,7 +53,8 @@ def main(run: Path, folder: Path) -> None:
     parts = [
         HEAD.format(**_facts(cells)),
         "## In short",
-        *_in_short(gains),
+        "\n".join(_in_short(gains)),
+        COMES_TO,
         f"![{MODEL} less what stands beside it]({pictures[0]})",
         "## Scores",
         _scores(whole).markdown(),
@@ -86,8 +87,8 @@ def _gains(run: Path, lines: Sequence[Line]) -> Gains:
     for name in _questions(lines):
         some = [x for x in lines if x.asking.question == name]
         for d in differences(run, some):
-            if d.ours.asking.encoder != MODEL:
-                continue
+            if d.ours.asking.encoder != MODEL or (name in BY_PLACE and d.theirs.asking.encoder == "pixels"):
+                continue  # an empty patch has no pixels
             held = out.setdefault((name, bool(d.ours.asking.knows)), {})
             role = d.theirs.asking.role.removesuffix(", told") if d.theirs.asking.is_untrained else d.theirs.asking.role
             if role not in held or bool(d.theirs.asking.knows) == bool(d.ours.asking.knows):

@@ -65,3 +65,9 @@ def test_a_measure_that_is_not_there_is_nan_and_not_zero() -> None:
 def test_a_run_without_cells_says_so(tmp_path: Path) -> None:
     with pytest.raises(SceneNotFound, match="run the benchmark first"):
         read_all(tmp_path)
+
+
+def test_a_seed_that_was_not_asked_every_fold_does_not_widen_the_spread() -> None:
+    whole = [cell(f"toy.{f}", value=0.2 + 0.5 * f, seed=s) for f in (0, 1) for s in (0, 1)]
+    (line,) = gather([*whole, cell("toy.0", value=0.2, seed=2)])
+    assert line.spread == pytest.approx(0.0)

@@ -93,7 +93,7 @@ class Line:
         mean: of it, over seeds and folds.
         low: end of its interval over items.
         high: the other end.
-        spread: standard deviation over seeds; nan where there is one.
+        spread: standard deviation over seeds that were asked every fold; nan where there is one.
         seeds: how many.
         folds: how many.
         cells: all of them, without those that failed.
@@ -164,11 +164,12 @@ def _line(asking: Asking, cells: tuple[Cell, ...]) -> Line:
     main = cells[0].main
     seeds = sorted({c.question.seed for c in cells})
     folds = [[c for c in cells if c.question.task == t] for t in sorted({c.question.task for c in cells})]
-    by_seed = [_mean([c.score for c in cells if c.question.seed == s]) for s in seeds]
+    by_seed = [[c.score for c in cells if c.question.seed == s] for s in seeds]
+    whole = [_mean(some) for some in by_seed if len(some) == len({c.question.task for c in cells})]
     by_fold = [_mean([c.score for c in some]) for some in folds]
     ends = [(_mean([_end(c, main, 0) for c in some]), _mean([_end(c, main, 1) for c in some])) for some in folds]
     found = over_folds([Interval(m, low, high) for m, (low, high) in zip(by_fold, ends, strict=True)])
-    spread = float(np.std(by_seed, ddof=1)) if len(seeds) > 1 else math.nan
+    spread = float(np.std(whole, ddof=1)) if len(whole) > 1 else math.nan
     return Line(asking, main, found.mean, found.low, found.high, spread, len(seeds), len(folds), cells)
 
 
