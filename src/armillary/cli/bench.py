@@ -23,7 +23,7 @@ from armillary.bench.arena.run import Arena
 from armillary.bench.arena.verify import TOLERANCE, find_cell
 from armillary.bench.arena.verify import verify as ask_again
 from armillary.bench.encoders.zoo import open_encoder
-from armillary.bench.report.board import board, failures, lines
+from armillary.bench.report.board import board, failures, legend, lines
 from armillary.bench.specimens.write import write_specimens
 from armillary.bench.suites import SUITES, suite_of
 from armillary.bench.team import open_team
@@ -302,7 +302,7 @@ def _tell(arena: Arena, cells: list[Cell], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"run": str(arena.run), "cells": len(cells), "failed": failed, "table": rows}))
     else:
-        print(*lines(rows), sep="\n")
+        print(*lines(rows), legend(cells), sep="\n")
         print(f"{len(cells)} cells in {arena.run}; the whole report: armillary bench report {arena.run}")
     if failed:
         told = "; ".join(f"{task}: {why.rstrip('.')}" for task, why in failed.items())

@@ -9,12 +9,13 @@ from armillary.bench.published import REFERENCE
 from armillary.bench.report.tables import spelled
 from armillary.bench.scores.measures import LOWER_IS_BETTER
 from armillary.bench.task import Task
+from armillary.probe.answer import MAIN, Answer, Value, ValueMap
 
 FAILED, ABSENT = "failed", "-"
 
 
 def board(cells: Sequence[Cell], tasks: Sequence[Task]) -> list[tuple[str, ...]]:
-    """A head and one row per task: mean and deviation over seeds, all labels, the first protocol that was asked.
+    """A head and one row per question: mean and deviation over seeds and folds, all labels, one protocol.
 
     Args:
         cells: of one run.
@@ -25,13 +26,24 @@ def board(cells: Sequence[Cell], tasks: Sequence[Task]) -> list[tuple[str, ...]]
     several = len(rivals) > len({r[:3] for r in rivals})
     columns = list(dict.fromkeys(column(c, several=several) for c in shown))
     rows = [("task", "measure", *columns, f"published {REFERENCE.split()[0]}")]
-    for task in tasks:
-        own = [c for c in shown if c.question.task == task.name]
-        main = own[0].main if own else ABSENT
-        arrow = f"{main} {'v' if main in LOWER_IS_BETTER else '^'}" if own else ABSENT
-        found = [_spelled([c for c in own if column(c, several=several) == name]) for name in columns]
-        rows.append((task.name, arrow, *found, _published(task)))
+    for name, task in {_question(task.name): task for task in tasks}.items():
+        own = [c for c in shown if _question(c.question.task) == name]
+        found = [_spelled([c for c in own if column(c, several=several) == each]) for each in columns]
+        rows.append((name, _measure(task.answer), *found, _published(task)))
     return rows
+
+
+def legend(cells: Sequence[Cell]) -> str:
+    """One line that says what the numbers of a board are."""
+    shown = _chosen(cells)
+    if not shown:
+        return "nothing was asked"
+    q, seeds = shown[0].question, len({c.question.seed for c in shown})
+    return (
+        f"{q.protocol} split, {q.fraction:.0%} of the labels, mean ± deviation over {seeds} seeds; "
+        "^ larger is better, v smaller; +meta: told what it uses of place, time and area; published: as in the paper, "
+        "whose averages over batches --official repeats"
+    )
 
 
 def lines(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -61,6 +73,18 @@ def failures(cells: Sequence[Cell]) -> dict[str, str]:
     return out
 
 
+def _question(task: str) -> str:
+    """Its name without the fold."""
+    return task.partition(".")[0]
+
+
+def _measure(answer: Answer) -> str:
+    """With its unit, and which way is better."""
+    main = MAIN[type(answer)]
+    unit = f" {answer.unit}" if isinstance(answer, Value | ValueMap) and answer.unit != "1" else ""
+    return f"{main}{unit} {'v' if main in LOWER_IS_BETTER else '^'}"
+
+
 def _chosen(cells: Sequence[Cell]) -> list[Cell]:
     """All labels, or the largest share; the official split where it was asked."""
     if not cells:
@@ -78,7 +102,8 @@ def _spelled(cells: Sequence[Cell]) -> str:
     scores = [c.score for c in cells if c.error is None]
     if not scores:
         return FAILED
-    spread = f"±{spelled(float(np.std(scores, ddof=1)))}" if len(scores) > 1 else ""
+    apart = float(np.std(scores, ddof=1)) if len(set(scores)) > 1 else 0.0
+    spread = f"±{spelled(apart)}" if apart else ""
     official = [c.official_score for c in cells if c.official_score is not None]
     return f"{spelled(float(np.mean(scores)))}{spread}" + (
         f" ({spelled(float(np.mean(official)))})" if official else ""
