@@ -39,8 +39,13 @@ def _numbers(cells: list[Cell]) -> Mapping[str, tuple[object, ...]]:
     return {c.question.id: (c.measures, c.intervals, c.confusion, c.items) for c in cells}
 
 
-def test_every_kind_of_answer_gets_a_score(tmp_path: Path) -> None:
-    cells = list(run(arena(tmp_path)))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Cell]:
+    return list(run(arena(tmp_path_factory.mktemp("whole"))))
+
+
+def test_every_kind_of_answer_gets_a_score(whole: list[Cell]) -> None:
+    cells = whole
     assert [c.question.task for c in cells] == list(SUITE)
     assert [c.error for c in cells] == [None] * 5
     assert all(math.isfinite(c.score) for c in cells)
@@ -54,10 +59,10 @@ def test_a_model_that_sees_brightness_tells_brightness(tmp_path: Path) -> None:
     assert np.sum(cell.confusion) == 18
 
 
-@pytest.mark.parametrize("size", [1, 4, 16])
-def test_the_score_does_not_depend_on_the_batch(tmp_path: Path, size: int) -> None:
-    whole = list(run(arena(tmp_path / "whole", replace(PLAN, batch_size=60))))
-    other = list(run(arena(tmp_path / "other", replace(PLAN, batch_size=size))))
+@pytest.mark.parametrize("size", [1, 4, 60])
+def test_the_score_does_not_depend_on_the_batch(tmp_path: Path, whole: list[Cell], size: int) -> None:
+    assert PLAN.batch_size == 16
+    other = list(run(arena(tmp_path, replace(PLAN, batch_size=size))))
     for a, b in zip(whole, other, strict=True):
         assert b.score == pytest.approx(a.score, abs=1e-5)
 
@@ -83,14 +88,13 @@ def test_an_archive_that_is_not_there_is_told_and_the_other_tasks_stand(tmp_path
     assert failures(cells) == {"map": "map.zip was looked for and is not there"}
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_cells(tmp_path: Path) -> None:
-    whole = _numbers(list(run(arena(tmp_path / "whole"))))
+def test_a_run_that_was_stopped_goes_on_to_the_same_cells(tmp_path: Path, whole: list[Cell]) -> None:
     steps = run(arena(tmp_path / "cut"))
     next(steps), next(steps)
     steps.close()
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "cut" / "cells").iterdir()}
     again = list(run(arena(tmp_path / "cut"), resume=True))
-    assert _numbers(again) == whole
+    assert _numbers(again) == _numbers(whole)
     assert all(p.stat().st_mtime_ns == t for p, t in stamps.items())
 
 
