@@ -7,7 +7,7 @@ HEAD = """# real-mini: small real data
 it is split: [real-mini](../real-mini.md). How scores are computed: [Scores](../scores.md). Frozen features, logistic or
 ridge regression chosen on validation items; nothing is fine-tuned. {answered} answered cells, {failed} that say why
 there is no answer; {minutes} minutes of learning and asking on one core, features not counted. Weights {weights};
-commit {revision}; {machine}.
+{revision}; {machine}.
 
 A score is the mean over folds and three seeds. *constant*: the most frequent class, or the mean. *pixels*: statistics
 of raw pixels with gradient-boosted trees. *place-time*: longitude, latitude and date alone, with the same trees.
@@ -25,9 +25,11 @@ at one half of eurosat-ms and at s2-weak ([frozen features](features.md))."""
 
 NOT_RUN = """## What was left out of this run
 
-- OMBRIA: the questions about the view after the flood alone (ombria-post-s1, ombria-post-s2); one seed, which draws the
-  pixels that teach, where the CSV says so; no shares of the labels. Maps of 694 places are the dearest of the suite.
-- Shares of the labels: where there is no table above, only all labels were asked.
+- OMBRIA: only the change of radar was asked (ombria-change-s1), with all labels and one seed, which draws the pixels
+  that teach. The change of optical composites and both questions about the view after the flood were not: maps of 694
+  places are the dearest of the suite.
+- Shares of the labels: where there is no table above, only all labels were asked. A share holds at least one item of
+  each class: 1, 5 and 10 % of eurosat-ms are one each.
 - Fewer dense probes: only logistic regression per pixel; no convolutional head, no UPerNet, no fine-tuning.
 - The protocol `blocks`: the suite's own splits already hold out whole blocks of land.
 - Nearest neighbours only with all labels, and not for maps, which that probe does not answer.
@@ -52,8 +54,8 @@ regression on frozen features answered. Grey: unknown."""
 
 COMES_TO = """**What it comes to.** On sets of pixels with all labels, the model and gradient-boosted trees on raw pixel
 statistics cannot be told apart by these data; where the trees lose (fuel-s1) they lose to the mean as well. It is far
-better than its untrained twin where there is texture to see (eurosat-ms, s2-weak), and no better on single pixels shown
-as flat patches, where the twin is even ahead of it at times. Its gain is with few labels: with one label per class on
+better than its untrained twin where there is texture to see (eurosat-ms, s2-weak), not so on maps of floods, and no
+better on single pixels shown as flat patches, where the twin is even ahead of it at times. Its gain is with few labels: with one label per class on
 eurosat-ms, which it never saw, it is right more than twice as often as the trees; with 1 % of s2-weak too, but of these
 tiles pretraining was told the labels. What it knows of a place (forest, temperature) is more than nothing and more than
 its untrained twin's, and much less than trees on longitude and latitude alone find out. Being told place and time

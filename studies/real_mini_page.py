@@ -194,10 +194,16 @@ def _facts(cells: Sequence[Cell]) -> Mapping[str, str]:
         "answered": str(len(known)),
         "failed": str(len(cells) - len(known)),
         "weights": str(weights)[:16],
-        "revision": str(Counter(c.facts.get("git") for c in known).most_common(1)[0][0])[:12],
+        "revision": _commits(known),
         "machine": f"armillary {told['armillary']}, torch {told['torch']}, {told['machine']}, {told['threads']} thread",
         "minutes": f"{seconds / 60:.0f}",
     }
+
+
+def _commits(cells: Iterable[Cell]) -> str:
+    """Of the program, with how many cells each answered."""
+    counts = Counter(str(c.facts.get("git"))[:8] for c in cells).most_common()
+    return " and ".join(f"commit {name} ({n} cells)" for name, n in counts)
 
 
 def _questions(lines: Iterable[Line]) -> list[str]:
