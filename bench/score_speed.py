@@ -3,9 +3,10 @@
 Run: python bench/score_speed.py [--maps 200] [--side 288] [--classes 23] [--rounds 5]
 
 Both are given float32 probabilities [k h w] and truths [h w] of one map at a time, a tenth of the pixels unknown, and
-must agree on mIoU, overall accuracy, macro F1 and calibration error. torchmetrics runs as a MetricCollection with
-shared states and without validation of its arguments, which is its fast way; its calibration error keeps the confidence
-of every pixel, of which the table has the memory. Rounds are interleaved; times are medians. Synthetic data.
+must agree on mIoU, overall accuracy and macro F1 to 1e-5, and on calibration error to 1e-4, for which torchmetrics adds
+millions of confidences in float32. torchmetrics runs as a MetricCollection with shared states and without validation of
+its arguments, which is its fast way; its calibration error keeps the confidence of every pixel, of which the table has
+the memory. Rounds are interleaved; times are medians. Synthetic data.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from armillary.bench.scores.sums import Sums, tally
 from armillary.probe.answer import IGNORE, ClassMap
 
 MB = 1e6
+TOLERANCE = {"mIoU": 1e-5, "OA": 1e-5, "macro F1": 1e-5, "ECE": 1e-4}
 Maps = list[tuple[np.ndarray, np.ndarray]]
 
 
@@ -52,8 +54,8 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - start)
     for measure, value in found["ours"][0].items():
         other = found["torchmetrics"][0][measure]
-        assert abs(value - other) < 1e-5, f"{measure}: {value} and {other}"
-    print(f"{asked.maps} maps of {asked.classes} classes, {asked.side} x {asked.side} px; same scores to 1e-5")
+        assert abs(value - other) < TOLERANCE[measure], f"{measure}: {value} and {other}"
+    print(f"{asked.maps} maps of {asked.classes} classes, {asked.side} x {asked.side} px; same scores")
     print("| way | maps per second | state, MB |\n|---|---|---|")
     for name, times in seconds.items():
         print(f"| {name} | {asked.maps / statistics.median(times):.1f} | {found[name][1] / MB:.3f} |")
