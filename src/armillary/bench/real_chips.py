@@ -6,6 +6,7 @@ A reader is made for one split table, one fold of it, one sensor; what it gives 
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -46,7 +47,10 @@ def eurosat(sensor: Sensor, classes: tuple[str, ...], fold: str) -> Reader:
     def read(files: Files) -> Items:
         rows = split_rows("eurosat_ms")
         names = [f"{r['key'].split('_')[0]}/{r['key']}.tif" for r in rows]
-        facts = {"bands": EUROSAT_BANDS, "offset": 0}  # older than the offsets of processing baseline 04.00
+        facts: dict[str, Any] = {
+            "bands": EUROSAT_BANDS,
+            "offset": 0,
+        }  # older than the offsets of processing baseline 04.00
         return Dealt(
             *_named(rows, sides(rows, fold)),
             tuple((n,) for n in names),
@@ -63,7 +67,7 @@ def weak(sensor: Sensor, classes: tuple[str, ...]) -> Reader:
     def read(files: Files) -> Items:
         rows = split_rows("s2_l2a_weak")
         names = [f"jp2/{r['key']}" for r in rows]
-        facts = {"bands": sensor.band_names, "offset": 0}  # the darkest numbers of the set are near 0
+        facts: dict[str, Any] = {"bands": sensor.band_names, "offset": 0}  # the darkest numbers of the set are near 0
         return Dealt(
             *_named(rows, sides(rows)),
             tuple((n,) for n in names),
@@ -88,7 +92,9 @@ def ombria(sensor: Sensor, satellite: str, fold: str, *, views: tuple[str, ...] 
         rows = split_rows("ombria")
         stems = [f"{r['folder']}/{r['key']}" for r in rows]
         names = [tuple(f"{s}_{satellite}_{v}.webp" for v in views) for s in stems]
-        facts = {"bands": sensor.band_names} if satellite == "s2" else {}  # radar is grey: one band, stored three times
+        facts: dict[str, Any] = (
+            {"bands": sensor.band_names} if satellite == "s2" else {}
+        )  # radar is grey: one band, stored three times
 
         def tell(i: int) -> Int[np.ndarray, "h w"]:
             grey = _plane(files, f"{stems[i]}_mask.webp", "ombria-s1")
