@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from armillary.bench.report.cells import Line
 from armillary.bench.report.paired import Difference
@@ -84,6 +85,13 @@ def shares_picture(curves: Mapping[str, Sequence[Line]], tasks: Mapping[str, Tas
         axis.set_visible(False)
     figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
     return _png(figure)
+
+
+def fewer_colours(png: bytes) -> bytes:
+    """The same picture in 64 colours: a third of the bytes."""
+    out = BytesIO()
+    Image.open(BytesIO(png)).convert("RGB").quantize(64).save(out, "png", optimize=True)
+    return out.getvalue()
 
 
 def _called(line: Line) -> str:

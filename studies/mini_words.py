@@ -53,10 +53,11 @@ ANSWERED = """Sen1Floods11, two countries that did not teach: radar as seen, tru
 regression on frozen features answered. Grey: unknown."""
 
 COMES_TO = """**What it comes to.** On sets of pixels with all labels, the model and gradient-boosted trees on raw pixel
-statistics cannot be told apart by these data; where the trees lose (fuel-s1) they lose to the mean as well. It is far
-better than its untrained twin where there is texture to see (eurosat-ms, s2-weak), not so on maps of floods, and no
-better on single pixels shown as flat patches, where the twin is even ahead of it at times. Its gain is with few labels: with one label per class on
-eurosat-ms, which it never saw, it is right more than twice as often as the trees; with 1 % of s2-weak too, but of these
-tiles pretraining was told the labels. What it knows of a place (forest, temperature) is more than nothing and more than
-its untrained twin's, and much less than trees on longitude and latitude alone find out. Being told place and time
-changes nothing that could be told from chance on pixels."""
+statistics cannot be told apart by these data; where the trees lose (fuel-s1) they lose to the mean as well. It
+is far better than its untrained twin where there is texture to see (eurosat-ms, s2-weak), not so on maps of
+floods, and no better on single pixels shown as flat patches, where the twin is even ahead of it at times. Its
+gain is with few labels: with one label per class on eurosat-ms, which it never saw, it is right more than twice
+as often as the trees; with 1 % of s2-weak too, but of these tiles pretraining was told the labels. What it
+knows of a place (forest, temperature) is more than nothing and more than its untrained twin's, and much less
+than trees on longitude and latitude alone find out. Being told place and time changes nothing that could be
+told from chance on pixels."""

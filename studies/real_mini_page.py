@@ -20,7 +20,7 @@ from armillary.bench.report.examples import draw_examples, read_examples
 from armillary.bench.report.paired import Difference, differences, verdict
 from armillary.bench.report.tables import DASH, Table, scores, signed, spelled, summary, unit_of
 from armillary.probe.intervals import Interval
-from mini_pictures import differences_picture, shares_picture
+from mini_pictures import differences_picture, fewer_colours, shares_picture
 from mini_words import ANSWERED, BELOW, COMES_TO, EXPLAINED, GAINS, HEAD, NOT_RUN, SAW
 
 MODEL = "copernicus-fm-nano"
@@ -175,7 +175,7 @@ def _pictures(run: Path, folder: Path, lines: Sequence[Line], gains: Gains) -> t
     if examples is None:
         return names
     drawn = draw_examples(examples, TASKS[FLOODS].answer, "floods")
-    (folder / "real-mini-floods.png").write_bytes(drawn.content)
+    (folder / "real-mini-floods.png").write_bytes(fewer_colours(drawn.content))
     return (*names, "real-mini-floods.png")
 
 
