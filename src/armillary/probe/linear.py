@@ -49,8 +49,7 @@ class Scale:
     @classmethod
     def of(cls, x: Float[np.ndarray, "n d"]) -> "Scale":
         """From training items. A missing number counts as its feature's mean; products are taken in x's precision."""
-        mean, std = _nan_moments(x)
-        weight = np.where(std > CONSTANT * np.abs(mean), 1 / np.where(std > 0, std, 1.0), 0.0)
+        mean, weight = standard(x)
         z = np.nan_to_num((x - mean.astype(x.dtype)) * weight.astype(x.dtype))
         if len(z) > TALL * z.shape[1]:
             return cls(mean, weight[:, None] * np.linalg.eigh((z.T @ z).astype(np.float64))[1])
@@ -286,6 +285,12 @@ def _inner(labels: Int[np.ndarray, " m"], groups: Int[np.ndarray, " n"] | None, 
     if smallest < 2:
         raise OutOfRange("a class has one training item, and the penalty cannot be chosen; give strengths=(1.0,)")
     return folds(labels, min(INNER_FOLDS, smallest), rng)
+
+
+def standard(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
+    """Mean of each feature, and what it is multiplied by; a constant one counts for nothing."""
+    mean, std = _nan_moments(x)
+    return mean, np.where(std > CONSTANT * np.abs(mean), 1 / np.where(std > 0, std, 1.0), 0.0)
 
 
 def _nan_moments(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:

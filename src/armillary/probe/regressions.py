@@ -14,7 +14,7 @@ from scipy.special import expit, log_softmax, softmax
 from armillary.probe.answer import Answer, AnyOf, ClassMap, OneOf, Value, ValueMap, is_dense
 from armillary.probe.asked import Asked, Learned
 from armillary.probe.choosing import best, inner_splits, refuse_unless, vectors
-from armillary.probe.linear import PENALTIES, STRENGTHS, Scale, logistic, logistic_each, ridge
+from armillary.probe.linear import PENALTIES, STRENGTHS, Scale, logistic, logistic_each, ridge, standard
 from armillary.probe.pixels import Affine, Rows, rendered, rows_of
 
 UNSEEN = -1e4
@@ -89,14 +89,17 @@ class RidgeProbe:
         """
         refuse_unless(self.serves(asked.answer), self.name, asked)
         rows = rows_of(asked, seed)
-        loss = np.zeros(len(self.penalties))
+        loss, fits = np.zeros(len(self.penalties)), list[Affine]()
         splits = inner_splits(asked, seed) if len(self.penalties) > 1 else ()
         for split in splits:
             train, test = rows.of(split.train), rows.of(split.test)
             if len(train.y):
-                loss += np.square(_ridges(train, self.penalties)(test.x) - test.y[:, None]).sum(axis=0)
-        chosen = self.penalties[best(-loss)] if splits else self.penalties[len(self.penalties) // 2]
-        fit = _ridges(rows.of(asked.parts.train), (chosen,))
+                fits = _ridges(train, self.penalties)
+                loss += [np.square(fit(test.x)[:, 0] - test.y).sum() for fit in fits]
+        at = best(-loss) if splits else len(self.penalties) // 2
+        chosen = self.penalties[at]
+        whole = bool(fits) and len(asked.parts.val) > 0
+        fit = fits[at] if whole else _ridges(rows.of(asked.parts.train), (chosen,))[0]
         return Learned(lambda items: _told(asked, items, fit), {"penalty": chosen})
 
 
@@ -119,12 +122,16 @@ def _logistics(train: Rows, k: int, strengths: tuple[float, ...]) -> list[Affine
     return fits
 
 
-def _ridges(train: Rows, penalties: tuple[float, ...]) -> Affine:
-    """One column per penalty, in double precision: a small one would drown in rounding."""
-    x = train.x.astype(np.float64)
-    scale = Scale.of(x)
-    weight, offset = ridge(scale(x), train.y.astype(np.float64), penalties)
-    return Affine(scale.mean, scale.axes @ weight, offset)
+def _ridges(train: Rows, penalties: tuple[float, ...]) -> list[Affine]:
+    """One per penalty, in double precision: a small one would drown in rounding."""
+    x, y = train.x.astype(np.float64), train.y.astype(np.float64)
+    if len(x) < x.shape[1]:
+        scale = Scale.of(x)
+        weight, offset = ridge(scale(x), y, penalties)
+        return [Affine(scale.mean, scale.axes @ w[:, None], o[None]) for w, o in zip(weight.T, offset, strict=True)]
+    mean, factor = standard(x)  # `ridge` finds the axes itself
+    weight, offset = ridge(np.nan_to_num(x - mean) * factor, y, penalties)
+    return [Affine(mean, (factor * w)[:, None], o[None]) for w, o in zip(weight.T, offset, strict=True)]
 
 
 def _surprise(scores: Float[np.ndarray, "n k"], y: np.ndarray, known: np.ndarray, several: bool) -> float:
