@@ -1,5 +1,6 @@
 """Rasters of an archive: stored numbers with their place, and what they mean in a sensor's unit."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +25,9 @@ Unit = Literal["count", "linear", "value"]
 
 ABSURD = 1e10
 """Numbers of this size mean that nothing is known (Copernicus-Bench, air quality)."""
+
+_HELD = re.compile(r"'?/vsimem/[^' ]+'? |[0-9a-f-]{36}\.\w+(, band \d+)?: ")
+"""What GDAL calls a file in memory, of which a reader knows nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +63,7 @@ def read_raster(files: Files, name: str) -> Raster:
             with MemoryFile(content or b"nothing") as held, held.open() as dataset:
                 return _held(name, dataset)
     except (RasterioError, ValueError, OSError) as cause:
-        reason = str(cause.__cause__ or cause).split("\n")[0][:160]
+        reason = _HELD.sub("", str(cause.__cause__ or cause).split("\n")[0])[:160]
         raise SceneUnreadable(
             f"{name} in {files.where} cannot be read ({reason}); it is cut off or damaged: download it again"
         ) from cause

@@ -39,8 +39,9 @@ def legend(cells: Sequence[Cell]) -> str:
     if not shown:
         return "nothing was asked"
     q, seeds = shown[0].question, len({c.question.seed for c in shown})
+    many = f"{seeds} seeds" if seeds > 1 else "one seed"
     return (
-        f"{q.protocol} split, {q.fraction:.0%} of the labels, mean ± deviation over {seeds} seeds; "
+        f"{q.protocol} split, {q.fraction:.0%} of the labels, mean ± deviation over {many}; "
         "^ larger is better, v smaller; +meta: told what it uses of place, time and area; published: as in the paper, "
         "whose averages over batches --official repeats"
     )
