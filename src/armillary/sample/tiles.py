@@ -140,9 +140,10 @@ class Tiles:
         everything = read_rows(self.folder)
         rows = tuple(filter(self._chosen, everything))
         if not rows:
+            remedy = "ask for less" if any(self.split in (None, r.split) for r in everything) else "write some of it"
             raise BadInput(
                 f"of {len(everything)} tiles in {self.folder} none has split={self.split}, "
-                f"sensors={self.sensors or 'any'}, sources={self.sources or 'any'}; ask for less"
+                f"sensors={self.sensors or 'any'}, sources={self.sources or 'any'}; {remedy}"
             )
         return rows
 
