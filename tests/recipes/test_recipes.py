@@ -117,3 +117,9 @@ def test_a_resumed_pretraining_is_uninterrupted(places: Places) -> None:
     second = Training(job.build(), job.config)
     second.restore(first.tensors(), step=first.step)
     assert before + list(train(second.objective, job.stream, job.config, training=second)) == steps
+
+
+def test_a_decoder_that_corrects_values_is_not_asked_for_standardised_patches(places: Places) -> None:
+    config = read(CopernicusFMRecipe, overrides=["objective.targets.scale=patch"], start=quick())
+    with pytest.raises(BadInput, match=r"set objective\.targets\.scale=values, or decoder\.around=false"):
+        copernicus_fm(config, places).build()

@@ -4,7 +4,7 @@ Defaults suit the nano size and the packaged sample on a laptop; `PAPER` is what
 """
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -88,7 +88,7 @@ class CopernicusFMRecipe(TrainConfig):
     checkpoint_every: Annotated[int, Field(gt=0)] = 50
     model: str = "copernicus-fm-nano"
     decoder: DecoderConfig = NANO_DECODER
-    objective: PretrainConfig = field(default_factory=PretrainConfig)
+    objective: PretrainConfig = PretrainConfig(targets=Targets(scale="values"))
     augment: Augment | None = Augment(sizes_px=_sizes())
     teachers: TeacherConfig = TeacherConfig()
     upstream: UpstreamCrops | None = None

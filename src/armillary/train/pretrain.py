@@ -108,7 +108,7 @@ class Pretraining(nn.Module):
         seed: of the heads' first values.
 
     Raises:
-        BadInput: the term *classify* without classes.
+        BadInput: the term *classify* without classes, or targets that the decoder cannot be added to.
     """
 
     def __init__(
@@ -125,6 +125,11 @@ class Pretraining(nn.Module):
             raise BadInput(
                 f"the term classify was asked with weight {config.weights.classify:g} and no place has a class; give "
                 "classes, or set objective.weights.classify=0"
+            )
+        if mae.decoder.config.around and config.targets.scale != "values":
+            raise BadInput(
+                f"the decoder corrects a fill of pixel values (around=true) and targets.scale={config.targets.scale} was "
+                "asked, which are no values; set objective.targets.scale=values, or decoder.around=false"
             )
         names = sorted(set((classes or {}).values()))
         self.classes = {place: names.index(name) for place, name in (classes or {}).items()}
