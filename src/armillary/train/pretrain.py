@@ -128,8 +128,8 @@ class Pretraining(nn.Module):
             )
         if mae.decoder.config.around and config.targets.scale != "values":
             raise BadInput(
-                f"the decoder corrects a fill of pixel values (around=true) and targets.scale={config.targets.scale} was "
-                "asked, which are no values; set objective.targets.scale=values, or decoder.around=false"
+                f"the decoder corrects a fill of pixel values (around=true) and targets.scale={config.targets.scale} "
+                "was asked, which are no values; set objective.targets.scale=values, or decoder.around=false"
             )
         names = sorted(set((classes or {}).values()))
         self.classes = {place: names.index(name) for place, name in (classes or {}).items()}
