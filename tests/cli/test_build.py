@@ -1,4 +1,8 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +11,7 @@ from tests.sample.synthetic import pretrain, tree
 from tests.scene.synthetic.rasters import counts, write
 
 from armillary.cli.app import main
+from armillary.cli.build import build_tree
 from armillary.sample.shards import CopernicusShards
 from armillary.sample.tree import CopernicusTree
 
@@ -109,7 +114,96 @@ def test_bad_input_ends_with_one_sentence_and_exit_code_2(tmp_path, monkeypatch,
     assert words in lines[0]
 
 
-def test_scenes_that_fill_nothing_are_said(tmp_path, capsys):
-    write(tmp_path / "scenes/dem.tif", np.full((1, 20, 16), 300.0, np.float32), ("DEM",))
-    assert run(tmp_path / "scenes", "-o", tmp_path / "out") == 2
-    assert "fills a patch or a cell" in capsys.readouterr().err
+def small(source: Path) -> None:
+    write(source / "dem.tif", np.full((1, 20, 16), 300.0, np.float32), ("DEM",))
+
+
+def nowhere(source: Path) -> None:
+    write(source / "S2A_MSIL1C_20200706T085611_N0301_T32TQT.tif", counts(13), NAMES, crs="EPSG:4326")
+
+
+def no_scenes(source: Path) -> None:
+    (source / "notes.txt").write_text("not a scene")
+
+
+def cut_off(source: Path) -> None:
+    path = pretrain.shard(source / "example-000000.tar", pretrain.grid())
+    path.write_bytes(path.read_bytes()[:200_000])
+
+
+@pytest.mark.parametrize(
+    ("fill", "layout", "words"),
+    [
+        (small, "tree", "fills a patch or a cell"),
+        (small, "shards", "fills a patch or a cell"),
+        (
+            nowhere,
+            "tree",
+            "holds no scene with a place and a time (S2A_MSIL1C_20200706T085611_N0301_T32TQT.tif: (600000",
+        ),
+        (no_scenes, "shards", "it is empty"),
+        (cut_off, "tree", "is no whole tar, it breaks at"),
+    ],
+)
+def test_when_nothing_can_be_built_one_sentence_says_so_and_no_folder_is_left(tmp_path, capsys, fill, layout, words):
+    (tmp_path / "source").mkdir()
+    fill(tmp_path / "source")
+    for _ in range(2):
+        assert run(tmp_path / "source", "-o", tmp_path / "new/out", "--layout", layout, "--json") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert words in line
+        assert [p.name for p in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_folder_that_a_build_did_not_begin_keeps_all_it_holds(tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/build.json").write_text("mine")
+    assert run(tmp_path / "source", "-o", tmp_path / "out") == 2
+    assert [(p.name, p.read_text()) for p in (tmp_path / "out").iterdir()] == [("build.json", "mine")]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("layout", ["tree", "shards"])
+def test_a_second_build_into_one_folder_is_refused_and_the_first_is_unharmed(tmp_path, monkeypatch, capsys, layout):
+    source, both = scenes(tmp_path / "scenes"), (tmp_path / "alone", tmp_path / "out")
+    assert run(source, "-o", both[0], "--layout", layout) == 0
+    refused = []
+
+    def interrupted(*args):
+        for cell in build_tree(*args):
+            capsys.readouterr()
+            assert run(source, "-o", both[1], "--layout", layout) == 2
+            refused.append(capsys.readouterr().err)
+            yield cell
+
+    monkeypatch.setattr("armillary.cli.build.build_tree", interrupted)
+    assert run(source, "-o", both[1], "--layout", layout) == 0
+    assert refused
+    assert all(f"another run is writing {both[1]} at this moment (process {os.getpid()}); wait" in x for x in refused)
+    assert contents(both[1]) == contents(both[0])
+
+
+KILLED = """
+import os, signal
+from armillary.cli import app, build
+def begun(*args):
+    for cell in tree(*args):
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield cell
+tree, build.build_tree = build.build_tree, begun
+app.main(["build", "scenes", "-o", "out"])
+"""
+
+
+def test_what_a_killed_build_held_and_left_is_taken_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scenes(tmp_path / "scenes")
+    killed = subprocess.Popen([sys.executable, "-c", KILLED])
+    assert killed.wait() == -signal.SIGKILL
+    assert (tmp_path / "out/.armillary.lock").read_text() == str(killed.pid)
+    assert run("scenes", "-o", "out") == run("scenes", "-o", "alone") == 0
+    assert contents(tmp_path / "out") == contents(tmp_path / "alone")

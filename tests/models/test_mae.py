@@ -6,6 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from armillary.earth.fleet import sensors
+from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM, random_model
 from armillary.models.mae import Decoder, DecoderConfig, MaskedAutoencoder
 from armillary.models.sizes import COMPATIBLE, CORRECT, CopernicusFMConfig
@@ -204,3 +205,17 @@ def test_the_first_values_depend_on_the_seed_alone() -> None:
     state = {"one": one.state_dict(), "two": two.state_dict(), "other": other.state_dict()}
     assert all(torch.equal(state["one"][k], state["two"][k]) for k in state["one"])
     assert not torch.equal(state["one"]["mask_token"], state["other"]["mask_token"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"width": 18}, "width=18 and heads=2 was asked; the width must be a multiple of 4"),
+        ({"width": 20, "heads": 3}, "width=20 and heads=3"),
+        ({"depth": 0, "hidden": -1}, "at least 1, got depth=0, hidden=-1"),
+        ({"fine_width": 0}, "at least 1, got fine_width=0"),
+    ],
+)
+def test_sizes_of_which_no_decoder_can_be_made_are_refused(change: dict[str, int], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        replace(FINE, **change)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 import armillary as arm
@@ -46,6 +47,15 @@ def test_saved_weights_load_back_equal(tiny: CopernicusFM, tiny_config: Copernic
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in tiny.state_dict().items())
     assert not again.position.table.requires_grad
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_equal_weights_and_facts_are_equal_bytes(tiny: CopernicusFM, tmp_path: Path) -> None:
+    facts = {"name": "tiny", "source": 'ä \\ "b"\n', **{f"fact {i}": str(i) for i in range(20)}}
+    for i in range(3):
+        save(tiny, tmp_path / f"{i}.safetensors", dict(sorted(facts.items(), key=lambda kv: hash((kv, i)))))
+    assert len({(tmp_path / f"{i}.safetensors").read_bytes() for i in range(3)}) == 1
+    with safe_open(tmp_path / "0.safetensors", "pt") as file:
+        assert file.metadata() == facts
 
 
 def test_half_precision_files_become_float32(tiny: CopernicusFM, tiny_config: CopernicusFMConfig) -> None:

@@ -1,6 +1,7 @@
 """What lies in an output folder belongs to one run, and only one run writes it at a time."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def test_two_runs_never_write_one_folder_at_the_same_time(
 ) -> None:
     first = write(scene, tiny, Order(tmp_path, "s", formats=("cog",)), ModelFacts.of(tiny))
     next(first)
-    with pytest.raises(OutputRefused, match="another run is writing"):
+    with pytest.raises(OutputRefused, match=rf"another run is writing .* \(process {os.getpid()}\); wait for it"):
         run(scene, tiny, Order(tmp_path, "s", formats=("cog",), overwrite=True))
     assert [s.stage for s in first][-1] == "done"
     assert not (tmp_path / ".armillary.lock").exists()

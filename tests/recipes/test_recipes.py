@@ -43,6 +43,26 @@ def test_an_unknown_key_at_any_depth_is_an_error(override: str) -> None:
         read(CopernicusFMRecipe, overrides=[override])
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "steps=0",
+        "batch_size=0",
+        "ema_decay=1",
+        "held_out_every=0",
+        "checkpoint_every=-1",
+        "decoder.width=7",
+        "objective.mask_ratio=1",
+        "objective.temperature=0",
+        "objective.weights.contrast=-1",
+        "objective.views.tokens=0",
+    ],
+)
+def test_a_number_of_which_no_run_can_be_made_is_an_error(override: str) -> None:
+    with pytest.raises(BadInput, match=override.split("=", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1]):
+        read(CopernicusFMRecipe, overrides=[override])
+
+
 def test_an_override_of_a_part_leaves_the_rest_of_the_recipe() -> None:
     config = read(CopernicusFMRecipe, overrides=["objective.mask_ratio=0.5"], start=PAPER)
     assert config == replace(PAPER, objective=replace(PAPER.objective, mask_ratio=0.5))
@@ -97,3 +117,9 @@ def test_a_resumed_pretraining_is_uninterrupted(places: Places) -> None:
     second = Training(job.build(), job.config)
     second.restore(first.tensors(), step=first.step)
     assert before + list(train(second.objective, job.stream, job.config, training=second)) == steps
+
+
+def test_a_decoder_that_corrects_values_is_not_asked_for_standardised_patches(places: Places) -> None:
+    config = read(CopernicusFMRecipe, overrides=["objective.targets.scale=patch"], start=quick())
+    with pytest.raises(BadInput, match=r"set objective\.targets\.scale=values, or decoder\.around=false"):
+        copernicus_fm(config, places).build()

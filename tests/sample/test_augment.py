@@ -21,6 +21,7 @@ PLACES = {
     "dateline, degrees": ((1e-4, 0.0, 179.995, 0.0, -1e-4, 60.0), "EPSG:4326"),
 }
 H, W = 90, 120
+NAN, INF = float("nan"), float("inf")
 MANY = Augment(scale=(0.1, 0.6), size_px=32, turn=True, aspect=(0.7, 1.4))
 CROPS = Augment(scale=(0.1, 0.6), turn=True, aspect=(0.7, 1.4))
 
@@ -185,3 +186,21 @@ def test_air_makes_a_top_of_atmosphere_sample_only_where_there_is_none():
 def test_ranges_that_hold_nothing_are_refused(wrong):
     with pytest.raises(BadInput, match="0 < low <= high"):
         Augment(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scale": (NAN, 1.0)}, {"scale": (0.5, INF)}, {"aspect": (1.0, INF)}, {"aspect": (NAN, NAN)}]
+)
+def test_ranges_of_no_numbers_are_refused(wrong):
+    with pytest.raises(BadInput, match="0 < low <= high"):
+        Augment(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(f, v) for f in ("least_valid", "atmosphere") for v in (-0.1, 1.1, NAN)]
+    + [(f, v) for f in ("gain", "offset") for v in (-0.1, INF, NAN)],
+)
+def test_shares_and_changes_of_nonsense_are_refused_by_name(field, value):
+    with pytest.raises(BadInput, match=f"^{field}={value} was asked for; give least_valid and atmosphere as 0 to 1"):
+        Augment(**{field: value})

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,7 +17,7 @@ from armillary.errors import BadInput, OutOfRange, OutputRefused, SceneNotFound,
 from armillary.sample.mix import Mix
 from armillary.sample.sample import Sample
 from armillary.sample.source import Source
-from armillary.sample.tiles import TABLE, Tiles, packaged
+from armillary.sample.tiles import SCHEMA, TABLE, Tiles, packaged
 from armillary.sample.tiling import Tile, write_tiles
 
 UTM = "EPSG:32632"
@@ -59,6 +60,27 @@ def test_a_tile_comes_back_to_within_half_its_step(tmp_path, scale, error):
     back = tiles.read(tiles.rows[0])
     np.testing.assert_allclose(back.pixels, sample.pixels, atol=error, rtol=0)
     assert (back.sensor, back.window, back.time) == (sample.sensor, sample.window, sample.time)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1e-4, float("nan"), float("inf"), 1e-40])
+def test_a_scale_without_multiples_is_refused_before_anything_is_lost(scale):
+    with pytest.raises(BadInput, match=r"^a: values were to be stored in steps of .*give a scale above 0"):
+        tile(synthetic("dem"), scale=scale)
+
+
+def test_values_beyond_all_steps_are_refused_not_called_unmeasured(tmp_path):
+    sample = synthetic("dem")
+    sample.pixels[0, 0, 0] = 3e38
+    with pytest.raises(OutOfRange, match=r"^a: .* to 3e\+38 does not fit 16 bits in steps of 1e-30"):
+        write_tiles(tmp_path / "t", [tile(sample, scale=1e-30)])
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_measured_at_all_comes_back_as_that(tmp_path):
+    sample = synthetic("dem")
+    sample.pixels[:] = np.nan
+    tiles = Tiles(write_tiles(tmp_path / "t", [tile(sample, scale=1.0)]))
+    assert np.isnan(tiles.read(tiles.rows[0]).pixels).all()
 
 
 def test_whole_small_numbers_take_one_byte(tmp_path):
@@ -154,6 +176,43 @@ def test_a_mix_draws_what_its_parts_draw(folder):
     np.testing.assert_array_equal(last["s2-l1c"].pixels, b.draw(len(b) - 1, np.random.default_rng(5))["s2-l1c"].pixels)
     with pytest.raises(OutOfRange, match="the mix has 0 to"):
         mix.draw(len(mix), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("times", [(), (0,), (1, -2), (0, 0)])
+def test_a_mix_of_no_whole_times_is_refused(folder, times):
+    with pytest.raises(BadInput, match="give at least one source, each with a whole number of times, 1 or more"):
+        Mix(tuple((Tiles(folder), n) for n in times))
+
+
+@pytest.mark.parametrize("most_px", [0, -5])
+def test_a_side_of_no_whole_pixels_is_refused(tmp_path, most_px):
+    with pytest.raises(BadInput, match=f"^most_px={most_px} was asked for; give whole pixels, 1 or more, or None"):
+        Tiles(tmp_path, most_px=most_px)
+
+
+def unchecked(kind, **fields):
+    """A value as it is made where no types are checked."""
+    value = object.__new__(kind)
+    for name, field in fields.items():
+        object.__setattr__(value, name, field)
+    value.__post_init__()
+
+
+@pytest.mark.parametrize("number", [1.5, float("nan")])
+def test_parts_of_a_time_or_of_a_pixel_are_refused_where_no_types_are_checked(folder, number):
+    with pytest.raises(BadInput, match="a mix of sources"):
+        unchecked(Mix, parts=((Tiles(folder), number),))
+    with pytest.raises(BadInput, match="whole pixels"):
+        unchecked(Tiles, folder=folder, split=None, most_px=number)
+
+
+@pytest.mark.parametrize("affine", [None, [10.0, 0.0, 0.0], [1.0, 2.0, 0.0, 2.0, 4.0, 0.0], [None] * 6])
+def test_a_table_whose_tile_has_no_affine_names_the_file_and_the_field(folder, affine):
+    table = pq.read_table(folder / TABLE)
+    column = pa.array([affine] * len(table), pa.list_(pa.float64()))
+    pq.write_table(table.set_column(SCHEMA.get_field_index("affine"), "affine", column), folder / TABLE)
+    with pytest.raises(BadInput, match=r"^the tile a/s2-l2a/0 has (no affine|affine=\[.*\]) in .*tiles\.parquet;"):
+        len(Tiles(folder))
 
 
 def test_a_truncated_shard_is_one_sentence(folder):

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from affine import Affine
 from tests.scene.synthetic.rasters import RGB, counts, write
 
@@ -38,6 +39,26 @@ def test_what_is_no_scene_with_a_place_and_a_time_is_left_out_with_the_reason(tm
     why = {x.path.name: x.why for x in harvest.left_out}
     assert set(why) == {"a.tif", "b.tif", "c_s2l1c.tif"}
     assert "no time" in why["c_s2l1c.tif"]
+
+
+@pytest.mark.parametrize(
+    ("crs", "corner", "why"),
+    [
+        ("EPSG:4326", (600000, 5300000), "lies outside the domain of WGS 84; check the affine and the CRS of the file"),
+        ("EPSG:32632", (1e300, 5300000), "lies outside the domain of WGS 84 / UTM zone 32N"),
+        ('LOCAL_CS["a site",UNIT["metre",1]]', (0, 0), "no CRS"),
+    ],
+)
+def test_a_scene_whose_place_is_not_on_earth_is_left_out_by_name_and_the_others_stay(tmp_path, crs, corner, why):
+    scenes(tmp_path)
+    lost = tmp_path / "S2A_MSIL1C_20190706T085611_N0301_T32TQT.tif"
+    write(lost, counts(13), NAMES, crs=crs, transform=Affine(10, 0, corner[0], 0, -10, corner[1]))
+    harvest = FolderHarvest(tmp_path)
+    (cell,) = harvest.cells()
+    assert len(list(harvest.scenes(cell, "s2-l1c"))) == 2
+    (left,) = harvest.left_out
+    assert left.path == lost
+    assert why in left.why
 
 
 def test_bands_that_lie_in_files_of_their_own_are_one_scene(tmp_path):

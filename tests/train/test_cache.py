@@ -1,3 +1,5 @@
+import errno
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 import torch
 from tests.train.ground import optical, radar
 
-from armillary.errors import BadInput
+from armillary.errors import BadInput, OutputRefused
 from armillary.models.vit import ViTConfig, random_vit
 from armillary.sample.sample import Sample
 from armillary.train.cache import CachedTeacher, fill, key_of, open_cache
@@ -137,3 +139,88 @@ def test_filling_asks_for_each_sample_the_teacher_reads_once(tmp_path: Path) -> 
     assert fill(cached, samples) == 2
     assert fill(cached, samples) == 0
     assert asked.count == 2
+
+
+def _kept(folder: Path) -> Path:
+    """The one file of a cache that holds two vectors."""
+    cached = open_cache(_means(Asked()), folder, source="s")
+    cached([optical(0), optical(1)])
+    cached.flush()
+    (path,) = folder.glob("*.npy")
+    return path
+
+
+def test_vectors_without_an_owner_are_taken_over_by_nobody(tmp_path: Path) -> None:
+    _kept(tmp_path)
+    (tmp_path / "teacher.json").unlink()
+    with pytest.raises(BadInput, match=r"holds vectors but no teacher\.json.*give this teacher a folder of its own"):
+        open_cache(_means(Asked()), tmp_path, source="s")
+    assert not (tmp_path / "teacher.json").exists()
+
+
+def test_a_file_whose_vectors_were_changed_is_refused(tmp_path: Path) -> None:
+    path = _kept(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=rf"{path.name} should be named after its rows, .* delete it"):
+        open_cache(_means(Asked()), tmp_path, source="s")
+
+
+def test_a_file_under_another_name_is_refused(tmp_path: Path) -> None:
+    path = _kept(tmp_path)
+    path.rename(tmp_path / "mine.npy")
+    with pytest.raises(BadInput, match=rf"mine\.npy should be named after its rows, whose hash is {path.stem}"):
+        open_cache(_means(Asked()), tmp_path, source="s")
+
+
+def test_an_archive_named_as_vectors_is_refused(tmp_path: Path) -> None:
+    path = _kept(tmp_path)
+    with path.open("wb") as file:
+        np.savez(file, rows=np.zeros(3))
+    with pytest.raises(BadInput, match="holds an archive, not rows of a key and a vector of 13; delete it"):
+        open_cache(_means(Asked()), tmp_path, source="s")
+
+
+@pytest.mark.parametrize("facts", ["[]", "null", "3", '"dino"'])
+def test_facts_that_are_no_facts_are_refused(tmp_path: Path, facts: str) -> None:
+    (tmp_path / "teacher.json").write_text(facts)
+    with pytest.raises(BadInput, match="not the facts about a teacher, so that nobody knows whose vectors these are"):
+        open_cache(_means(Asked()), tmp_path, source="s")
+
+
+def test_a_file_where_the_folder_should_be_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "cache"
+    path.write_text("mine")
+    with pytest.raises(OutputRefused, match="which is a file; give another folder"):
+        open_cache(_means(Asked()), path, source="s")
+    with pytest.raises(OutputRefused, match=r"cannot be written \(Not a directory\); give another folder"):
+        open_cache(_means(Asked()), path / "deeper", source="s")
+    assert path.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = open_cache(_means(Asked()), tmp_path / "a", source="s")
+    cached([optical(0)])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        patch.setattr(Path, "write_text", refuse)
+        with pytest.raises(OutputRefused, match=r"cannot be written \(Permission denied\); give another folder"):
+            open_cache(_means(Asked()), tmp_path / "b", source="s")
+        with pytest.raises(OutputRefused, match=r"1 vectors of means .* cannot be written \(Permission denied\)"):
+            cached.flush()
+
+
+def test_a_folder_that_is_gone_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
+    cached = open_cache(_means(Asked()), tmp_path / "a", source="s")
+    cached([optical(0), optical(1)])
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(OutputRefused, match=r"2 vectors of means .* is gone since it was opened; mend that"):
+        cached.flush()
+    (tmp_path / "a").mkdir()
+    cached.flush()
+    assert len(list((tmp_path / "a").glob("*.npy"))) == 1

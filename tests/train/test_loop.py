@@ -11,6 +11,7 @@ from armillary.errors import BadInput, Diverged
 from armillary.sample.stream import Draw, Stream
 from armillary.train.config import TrainConfig
 from armillary.train.loop import Step, Training, train
+from armillary.train.objective import Term
 from armillary.train.optim import OptimConfig
 
 CONFIG = TrainConfig(
@@ -142,3 +143,15 @@ def test_bfloat16_products_keep_float32_parameters() -> None:
     steps, training = run(replace(CONFIG, precision="bf16-mixed"))
     assert all(p.dtype == torch.float32 for p in training.module.parameters())
     assert steps[0].loss == pytest.approx(run(CONFIG)[0][0].loss, rel=0.02)
+
+
+def test_a_batch_of_which_nothing_was_measured_is_refused() -> None:
+    class Empty(Reconstruction):
+        def forward(self, draw: Draw):  # type: ignore[no-untyped-def]
+            return {k: Term(t.sum * 0, t.count * 0) for k, t in super().forward(draw).items()}
+
+    training = Training(Empty(), CONFIG)
+    with pytest.raises(
+        BadInput, match=r"at step 0 none of the .* places of the batch holds anything that was measured"
+    ):
+        training.take(next(iter(stream())))

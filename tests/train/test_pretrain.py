@@ -1,12 +1,14 @@
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from tests.train.tiny import FINE, draw_of, gradient_of, sample_of, tiny_mae
 from torch.testing import assert_close
 
 from armillary.earth.fleet import sensors
+from armillary.errors import BadInput
 from armillary.models.copernicus_fm import random_model
 from armillary.models.mae import DecoderConfig, MaskedAutoencoder
 from armillary.models.sizes import SIZES
@@ -185,3 +187,23 @@ def test_every_size_in_the_zoo_takes_a_step_of_training(name: str) -> None:
     after = loss_of(objective(draw))
     assert bool(torch.isfinite(before) & torch.isfinite(after))
     assert float(after) != float(before)
+
+
+def test_what_stands_where_nothing_was_measured_is_no_part_of_the_loss(mae: MaskedAutoencoder) -> None:
+    """A region without values costs the same as the rest of its patches does, whatever the decoder says of it."""
+    draw = draw_of({"s2-l2a": (0, 1)}, 2)
+    pixels = [s.pixels.copy() for s in draw.samples["s2-l2a"]]
+    for p in pixels:
+        p[:, : p.shape[1] // 2] = np.nan
+    samples = tuple(replace(s, pixels=p) for s, p in zip(draw.samples["s2-l2a"], pixels, strict=True))
+    half = replace(draw, samples={"s2-l2a": samples})
+    own, theirs = (
+        Pretraining(mae, replace(PLAIN, targets=replace(PLAIN.targets, holes=h))).eval() for h in (False, True)
+    )
+    count = {name: float(objective(half)["reconstruct"].count) for name, objective in (("o", own), ("t", theirs))}
+    assert 0 < count["o"] < count["t"] == float(own(draw)["reconstruct"].count)
+
+
+def test_classes_are_asked_for_where_they_shall_be_learned(mae: MaskedAutoencoder) -> None:
+    with pytest.raises(BadInput, match="classify was asked with weight 1 and no place has a class; give classes"):
+        Pretraining(mae, replace(PLAIN, weights=Weights(classify=1.0)))

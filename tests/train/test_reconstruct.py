@@ -117,3 +117,53 @@ def test_the_items_of_a_batch_make_one_term_whose_count_has_no_gradient() -> Non
     assert t.weight == 0.5
     assert t.sum.requires_grad
     assert not t.count.requires_grad
+
+
+def holed(x: torch.Tensor) -> torch.Tensor:
+    """The second half of the first patch of 4 px was never measured."""
+    out = x.clone()
+    out[..., 2:4, :4] = torch.nan
+    return out
+
+
+@pytest.mark.parametrize("scale", ["values", "patch", "band"])
+def test_pixels_that_were_never_measured_ask_for_nothing(scale: str) -> None:
+    targets = replace(PATCH, scale=scale)  # type: ignore[arg-type]
+    batch = batch_of(holed(noise(1, 2, 8, 8)))
+    target, asked, hidden = targets.of(batch), targets.asked(batch), torch.ones(1, 4, dtype=torch.bool)
+    off = target + 1e3 * (1 - asked)
+    assert float(asked.sum()) == 2 * 64 - 2 * 8
+    assert float(reconstruction(off, target, hidden, asked)[0]) == 0.0
+    sums, counts = reconstruction(target + 2.0, target, hidden, asked)
+    assert (float(sums), float(counts)) == (pytest.approx(16.0, rel=1e-5), 4.0)
+
+
+def test_a_patch_with_holes_is_standardised_by_what_was_measured_of_it() -> None:
+    x = 10 * noise(1, 2, 8, 8) + 5
+    first = PATCH.of(batch_of(holed(x)))[0, 0].view(2, 4, 4)
+    known = x[0, :, :2, :4]
+    assert_close(first[:, :2], (known - known.mean()) / known.std(), atol=1e-5, rtol=1e-5)
+    assert first[:, 2:].abs().max() == 0
+
+
+def test_a_patch_of_which_nothing_was_measured_is_not_counted() -> None:
+    x = noise(1, 2, 8, 8)
+    x[..., :4, :4] = torch.nan
+    batch, hidden = batch_of(x), torch.ones(1, 4, dtype=torch.bool)
+    sums, counts = reconstruction(noise(1, 4, 32), VALUES.of(batch), hidden, VALUES.asked(batch))
+    assert float(counts) == 3.0
+    assert torch.isfinite(sums).all()
+
+
+@pytest.mark.parametrize("scale", ["values", "patch", "band"])
+def test_where_all_is_measured_holes_make_no_difference(scale: str) -> None:
+    batch = batch_of(noise(2, 3, 8, 8))
+    own, upstream = (replace(PATCH, scale=scale, holes=holes) for holes in (False, True))  # type: ignore[arg-type]
+    assert_close(own.of(batch), upstream.of(batch), atol=1e-6, rtol=1e-6)
+    assert own.asked(batch).min() == 1
+
+
+def test_upstream_takes_holes_for_the_mean_and_asks_for_it() -> None:
+    batch, targets = batch_of(holed(noise(1, 2, 8, 8))), replace(PATCH, holes=True)
+    assert targets.asked(batch).min() == 1
+    assert_close(targets.of(batch), targets.of(batch_of(torch.nan_to_num(batch.pixels))), atol=0, rtol=0)

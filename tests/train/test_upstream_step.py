@@ -174,10 +174,12 @@ def test_the_paper_without_mistakes_differs_from_upstream_in_every_switch() -> N
     assert (base.quirks.padding_px, base.quirks.degrees_in_float32, base.polarised) == (1, True, False)
     theirs, own = UPSTREAM.objective, PAPER.objective
     assert theirs.targets.interleaved
+    assert theirs.targets.holes
     assert theirs.targets.floor == 1e-6
     assert theirs.whole_batch
     assert not own.whole_batch
     assert not own.targets.interleaved
+    assert not own.targets.holes
     assert own.targets.floor == 1e-2
     assert (UPSTREAM.decoder.pseudo_inverse, PAPER.decoder.pseudo_inverse) == (True, False)
     assert (UPSTREAM.decoder.bias_token, PAPER.decoder.bias_token) == (True, False)

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from armillary.cli.flags import Json
-from armillary.errors import BadInput, SceneNotFound, SceneUnreadable
+from armillary.errors import ArmillaryError, BadInput, OutputRefused, SceneNotFound, SceneUnreadable
+from armillary.product.folder import alone
 from armillary.sample.convert import write_shards, write_tree
 from armillary.sample.indexing import index_shards, index_tree
 from armillary.sample.shards import CopernicusShards
@@ -23,7 +25,7 @@ from armillary.scene.pretrain.build import build as build_tree
 from armillary.scene.pretrain.index import NAME
 from armillary.scene.pretrain.tree import is_tree
 from armillary.scene.pretrain.verify import Checked, verify
-from armillary.scene.pretrain.write import begin
+from armillary.scene.pretrain.write import JOURNAL, begin
 
 Layout = Literal["tree", "shards"]
 Kind = Literal["scenes", "tree", "shards"]
@@ -53,7 +55,8 @@ def build(
     """Build Copernicus-Pretrain from scenes, turn one of its layouts into the other, or check a folder of it.
 
     SOURCE may hold scenes of any kind that `armillary open` reads, GeoTIFFs in the published layout, or its WebDataset
-    shards. The output gets an index (index.parquet). A run that was stopped goes on where it stood.
+    shards. The output gets an index (index.parquet). A run that was stopped goes on where it stood; two at once into
+    one folder are refused, and when nothing can be built, none is left.
 
     Example: armillary build scenes -o data --layout shards; armillary build --verify data
 
@@ -85,11 +88,16 @@ def build(
     if per_shard < 1:
         raise BadInput(f"{per_shard} cells in a shard were asked for; give at least one")
     recipe = Recipe(patches, covered, filled)
-    left = _from_scenes(source, output, layout, recipe, per_shard, as_json=as_json) if held == "scenes" else []
-    if held != "scenes":
-        begin(output, {"source": source.name, "kind": held, "layout": layout, "per_shard": per_shard})
-        _watch(_converted(source, output, held, per_shard), quiet=as_json)
-    index = index_shards(output) if layout == "shards" else index_tree(output)
+    with alone(output):
+        harvest = _harvest(source) if held == "scenes" else None
+        plan: dict[str, object] = {"source": source.name, "kind": held, "layout": layout, "per_shard": per_shard}
+        if harvest is not None:
+            plan |= {"scenes": harvest.checksum(), "recipe": [patches, covered, filled]}
+        with _begun(output, plan):
+            made = None if harvest is None else _made(harvest, output, layout, recipe, per_shard)
+            _watch(made or _converted(source, output, held, per_shard), quiet=as_json)
+            index = index_shards(output) if layout == "shards" else index_tree(output)
+    left = [] if harvest is None else [f"{x.path}: {x.why}" for x in harvest.left_out]
     _say({"output": str(output), "layout": layout, "index": str(index), "left_out": left}, as_json=as_json)
 
 
@@ -106,29 +114,47 @@ def kind_of(folder: Path) -> Kind:
     return "shards" if any(folder.glob("*.tar")) else "scenes"
 
 
-def _from_scenes(
-    source: Path, output: Path, layout: Layout, recipe: Recipe, per_shard: int, *, as_json: bool
-) -> list[str]:
+@contextmanager
+def _begun(output: Path, plan: dict[str, object]) -> Iterator[None]:
+    """Begin or go on in a folder; when the input is to blame that nothing was built, nothing of the run stays."""
+    begin(output, plan)
+    try:
+        yield
+    except OutputRefused:  # with more room, or more rights, the run goes on
+        raise
+    except ArmillaryError:
+        if not any(map(_is_result, output.rglob("*"))):
+            for path in (p for p in output.iterdir() if p.suffix != ".lock"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+
+
+def _is_result(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".lock" and path.parent.name != DONE and path.name not in (JOURNAL, LIST)
+
+
+def _harvest(source: Path) -> FolderHarvest:
     harvest = FolderHarvest(source)
     if not harvest.cells():
         why = "; ".join(f"{x.path.name}: {x.why}" for x in harvest.left_out[:3])
         raise BadInput(f"{source} holds no scene with a place and a time ({why or 'it is empty'})")
-    plan = {"source": source.name, "kind": "scenes", "layout": layout, "scenes": harvest.checksum()}
-    begin(output, plan | {"recipe": [recipe.patches, recipe.covered, recipe.filled], "per_shard": per_shard})
+    return harvest
+
+
+def _made(harvest: FolderHarvest, output: Path, layout: Layout, recipe: Recipe, per_shard: int) -> Progressed:
     tree = output if layout == "tree" else output / STAGING
     if not (tree / LIST).is_file() and not any(output.glob("*.tar")):
-        steps = build_tree(harvest, tree, recipe)
-        _watch((("cells", s.done, s.total) for s in steps), quiet=as_json)
+        for cell in build_tree(harvest, tree, recipe):
+            yield "cells", cell.done, cell.total
     if not is_tree(tree) and tree.exists():
         raise BadInput(
-            f"no scene of {source} fills a patch or a cell; lower --covered or --filled, or give larger scenes"
+            f"no scene of {harvest.folder} fills a patch or a cell; lower --covered or --filled, or give larger scenes"
         )
     if layout == "shards" and tree.exists():
-        steps_of = write_shards(CopernicusTree(tree, tree / LIST), output, per_shard)
-        _watch((("cells in shards", s.done, s.total) for s in steps_of), quiet=as_json)
+        for step in write_shards(CopernicusTree(tree, tree / LIST), output, per_shard):
+            yield "cells in shards", step.done, step.total
         shutil.rmtree(tree)
     shutil.rmtree(tree / DONE, ignore_errors=True)
-    return [f"{x.path}: {x.why}" for x in harvest.left_out]
 
 
 def _converted(source: Path, output: Path, held: str, per_shard: int) -> Progressed:

@@ -52,6 +52,9 @@ class DecoderConfig:
             multiplies amplitudes by (base_px / patch_px)^2. False enlarges them as pictures are enlarged.
         around: what is predicted is the difference from a smooth fill of seen patches (`armillary.tokens.around`).
         bias_token: the generators' unused bias, as upstream.
+
+    Raises:
+        BadInput: the width is no multiple of 4 and of `heads`, or a size is not positive.
     """
 
     width: int = 512
@@ -63,6 +66,17 @@ class DecoderConfig:
     pseudo_inverse: bool = False
     around: bool = False
     bias_token: bool = False
+
+    def __post_init__(self) -> None:
+        sizes = ("width", "depth", "heads", "base_px", "hidden", "fine_width")
+        small = [f"{n}={v}" for n in sizes if (v := getattr(self, n)) is not None and v < 1]
+        if small:
+            raise BadInput(f"the sizes of a decoder are at least 1, got {', '.join(small)}")
+        if self.width % 4 or self.width % self.heads:
+            raise BadInput(
+                f"a decoder of width={self.width} and heads={self.heads} was asked; the width must be a multiple of 4 "
+                "(sines and cosines of rows and columns) and of the heads"
+            )
 
 
 NANO_DECODER = DecoderConfig(width=128, depth=2, heads=4, base_px=4, hidden=512, fine_width=32, around=True)

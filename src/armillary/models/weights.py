@@ -6,6 +6,7 @@ full list of differences.
 """
 
 import hashlib
+import json
 import math
 import pickle
 import re
@@ -135,6 +136,8 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str, re
 def save(model: nn.Module, path: str | PathLike[str], facts: Mapping[str, str] | None = None) -> None:
     """Write a model's parameters under their official names as .safetensors, aside first, then renamed.
 
+    Equal parameters and facts give equal bytes.
+
     Args:
         model: whose parameters.
         path: of the file.
@@ -143,7 +146,18 @@ def save(model: nn.Module, path: str | PathLike[str], facts: Mapping[str, str] |
     target = Path(path)
     aside = target.with_name(target.name + ".part")
     save_file({k: v.detach().cpu().contiguous() for k, v in official_state(model).items()}, aside, dict(facts or {}))
+    _sort_header(aside)
     aside.replace(target)
+
+
+def _sort_header(path: Path) -> None:
+    """Put the facts of a header in the order of their names; the library writes them in any."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+        file.seek(8)
+        file.write(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length))
 
 
 def weights_sha256(model: nn.Module) -> str:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -30,11 +30,14 @@ _LOCK = ".armillary.lock"
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Hold a folder, made when absent; on leaving it goes again if it is empty. A killed process lets go by itself.
+    """Hold a folder, made when absent; on leaving it goes again if it is empty, and so do the parents that were made.
+
+    Its lock names the process that holds it. A process that was killed lets go by itself: the next takes over.
 
     Raises:
         OutputRefused: the folder cannot be written, or another run is writing it now.
     """
+    made = [p for p in out.parents if not p.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(out / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -46,25 +49,33 @@ def alone(out: Path) -> Iterator[None]:
             yield
         finally:
             (out / _LOCK).unlink(missing_ok=True)
-            if out.exists() and not any(out.iterdir()):
-                out.rmdir()
+            for folder in (out, *made):
+                with suppress(OSError):  # it holds something
+                    folder.rmdir()
     finally:
         os.close(descriptor)
 
 
 def _lock(descriptor: int, out: Path) -> None:
-    refusal = OutputRefused(f"another run is writing {out} at this moment; wait for it, or choose another -o")
     if fcntl is None:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as cause:
-        raise refusal from cause
+        raise _refusal(out, descriptor) from cause
     except OSError:  # a file system without locks
         return
     here = out / _LOCK
     if not here.exists() or here.stat().st_ino != os.fstat(descriptor).st_ino:
-        raise refusal  # it ended between our opening and our locking, and took this file with it
+        raise _refusal(out, descriptor)  # it ended between our opening and our locking, and took this file with it
+    os.truncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+
+
+def _refusal(out: Path, descriptor: int) -> OutputRefused:
+    process = os.read(descriptor, 20).decode("ascii", "replace")
+    which = f" (process {process})" if process.isdecimal() else ""
+    return OutputRefused(f"another run is writing {out} at this moment{which}; wait for it, or choose another -o")
 
 
 def receipt_in(out: Path) -> dict[str, Any] | None:

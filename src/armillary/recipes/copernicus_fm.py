@@ -4,11 +4,12 @@ Defaults suit the nano size and the packaged sample on a laptop; `PAPER` is what
 """
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
@@ -79,15 +80,15 @@ class CopernicusFMRecipe(TrainConfig):
             it; None: none of its mistakes but those of the model.
     """
 
-    steps: int = 150
-    batch_size: int = 16
+    steps: Annotated[int, Field(gt=0)] = 150
+    batch_size: Annotated[int, Field(gt=0)] = 16
     optim: OptimConfig = OptimConfig(lr=1e-3, warmup_steps=15)
-    ema_decay: float | None = 0.98
-    held_out_every: int = 50
-    checkpoint_every: int = 50
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] | None = 0.98
+    held_out_every: Annotated[int, Field(gt=0)] = 50
+    checkpoint_every: Annotated[int, Field(gt=0)] = 50
     model: str = "copernicus-fm-nano"
     decoder: DecoderConfig = NANO_DECODER
-    objective: PretrainConfig = field(default_factory=PretrainConfig)
+    objective: PretrainConfig = PretrainConfig(targets=Targets(scale="values"))
     augment: Augment | None = Augment(sizes_px=_sizes())
     teachers: TeacherConfig = TeacherConfig()
     upstream: UpstreamCrops | None = None
@@ -123,7 +124,7 @@ UPSTREAM = replace(
     decoder=DecoderConfig(pseudo_inverse=True, bias_token=True),
     objective=PretrainConfig(
         mask_ratio=0.7,
-        targets=Targets(scale="patch", floor=UPSTREAM_FLOOR, limit=None, interleaved=True),
+        targets=Targets(scale="patch", floor=UPSTREAM_FLOOR, limit=None, interleaved=True, holes=True),
         bands_at_least=0.75,
         facts_dropped=0.0,
         whole_batch=True,

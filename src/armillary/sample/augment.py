@@ -6,6 +6,8 @@ Radiometric changes are augmentation, not physics to be trusted: they are off un
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -47,7 +49,7 @@ class Augment:
             where the place has none; 0 is off. See `armillary.sample.atmosphere`.
 
     Raises:
-        BadInput: a range that holds nothing.
+        BadInput: a range that holds nothing, or a share or change that is none.
     """
 
     scale: tuple[float, float] = (0.25, 1.0)
@@ -65,12 +67,21 @@ class Augment:
         sizes = [n for n in (self.size_px, *(n for _, n in self.sizes_px)) if n is not None]
         if (
             not 0 < self.scale[0] <= self.scale[1] <= 1
-            or not 0 < self.aspect[0] <= self.aspect[1]
-            or min([*sizes, 1]) < 1
+            or not 0 < self.aspect[0] <= self.aspect[1] < inf
+            or not all(isinstance(n, Integral) and n >= 1 for n in sizes)
         ):
             raise BadInput(
                 f"scale={self.scale}, aspect={self.aspect}, sizes {sizes}: give scale as 0 < low <= high <= 1, aspect "
-                "as 0 < low <= high, and sides of at least one pixel"
+                "as 0 < low <= high, and sides of whole pixels, at least one"
+            )
+        shares = {"least_valid": self.least_valid, "atmosphere": self.atmosphere}
+        changes = {"gain": self.gain, "offset": self.offset}
+        odd = [f"{k}={v}" for k, v in shares.items() if not 0 <= v <= 1]
+        odd += [f"{k}={v}" for k, v in changes.items() if not 0 <= v < inf]
+        if odd:
+            raise BadInput(
+                f"{', '.join(odd)} was asked for; give least_valid and atmosphere as 0 to 1, "
+                "gain and offset as 0 or more"
             )
 
     def __call__(self, samples: Mapping[str, Sample], rng: np.random.Generator) -> Mapping[str, Sample]:

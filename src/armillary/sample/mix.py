@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 
@@ -18,17 +19,21 @@ class Mix:
     """Sources one after the other, each repeated: a rare sensor can be drawn as often as a common one.
 
     Args:
-        parts: a source, and how many times each of its places is there.
+        parts: a source, and how many times each of its places is there; a whole number.
 
     Raises:
-        BadInput: no part, or one that is there less than once.
+        BadInput: no part, or one that is there less than once or part of a time.
     """
 
     parts: tuple[tuple[Source, int], ...]
 
     def __post_init__(self) -> None:
-        if not self.parts or any(times < 1 for _, times in self.parts):
-            raise BadInput("a mix needs at least one source, each at least once; give (source, times) with times >= 1")
+        asked = [times for _, times in self.parts]
+        if not asked or not all(isinstance(n, Integral) and n >= 1 for n in asked):
+            raise BadInput(
+                f"a mix of sources {', '.join(map(str, asked)) or 'no'} times was asked for; give at least one source, "
+                "each with a whole number of times, 1 or more"
+            )
 
     def __len__(self) -> int:
         return self._ends[-1]

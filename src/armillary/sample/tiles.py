@@ -13,7 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import as_file, files
+from math import isfinite
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +57,10 @@ SCHEMA = pa.schema(
         ("checksum", pa.string()),
     ]
 )
-"""Columns of the table; `id` is also the key in the shard. `crs`, `time` and `nodata` may be null: unknown, or none."""
+"""Columns of the table; `id` is also the key in the shard."""
+
+NULLABLE = ("crs", "time", "nodata")
+"""Columns that may be null: unknown, or none."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,9 @@ class Tiles:
         least_px: tiles with a shorter side are left out.
         sensors: only these; none given means all.
         sources: only tiles of these source sets; none given means all.
+
+    Raises:
+        BadInput: a split that is none, or no pixel to read.
     """
 
     folder: Path
@@ -115,6 +124,10 @@ class Tiles:
         object.__setattr__(self, "folder", Path(self.folder))
         if self.split not in (None, *SPLITS):
             raise BadInput(f"split={self.split!r} was asked for; give 'train', 'held-out', or None for both")
+        if self.most_px is not None and not (isinstance(self.most_px, Integral) and self.most_px >= 1):
+            raise BadInput(
+                f"most_px={self.most_px} was asked for; give whole pixels, 1 or more, or None for whole tiles"
+            )
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -127,9 +140,10 @@ class Tiles:
         everything = read_rows(self.folder)
         rows = tuple(filter(self._chosen, everything))
         if not rows:
+            remedy = "ask for less" if any(self.split in (None, r.split) for r in everything) else "write some of it"
             raise BadInput(
                 f"of {len(everything)} tiles in {self.folder} none has split={self.split}, "
-                f"sensors={self.sensors or 'any'}, sources={self.sources or 'any'}; ask for less"
+                f"sensors={self.sensors or 'any'}, sources={self.sources or 'any'}; {remedy}"
             )
         return rows
 
@@ -263,6 +277,7 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
     Raises:
         SceneNotFound: the folder has no table.
         SceneUnreadable: the table is damaged, or is another.
+        BadInput: a tile of it lacks a fact, or its affine is none.
     """
     path = folder / TABLE
     if not path.is_file():
@@ -271,12 +286,27 @@ def read_rows(folder: Path) -> tuple[Row, ...]:
         columns = pq.read_table(path).select(SCHEMA.names).to_pylist()
     except (OSError, KeyError, pa.ArrowException) as cause:
         raise SceneUnreadable(f"{path} is no table of tiles ({cause}); write the tiles again") from cause
-    return tuple(Row(**{**c, "bands": tuple(c["bands"]), "affine": tuple(c["affine"])}) for c in columns)
+    return tuple(_row_of(c, path) for c in columns)
 
 
 def checksum_of(stored: Shaped[np.ndarray, "c h w"]) -> str:
     """The first 16 digits of the SHA-256 of the stored numbers."""
     return hashlib.sha256(np.ascontiguousarray(stored).tobytes()).hexdigest()[:16]
+
+
+def _row_of(facts: Mapping[str, Any], path: Path) -> Row:
+    odd = [f"no {field}" for field, fact in facts.items() if fact is None and field not in NULLABLE]
+    if not odd and not _is_affine(facts["affine"]):
+        odd = [f"affine={facts['affine']}"]
+    if odd:
+        raise BadInput(f"the tile {facts['id']} has {' and '.join(odd)} in {path}; write the tiles again")
+    return Row(**{**facts, "bands": tuple(facts["bands"]), "affine": tuple(facts["affine"])})
+
+
+def _is_affine(six: Sequence[float | None]) -> bool:
+    """Six finite numbers that do not flatten the plane."""
+    known = [v for v in six if v is not None and isfinite(v)]
+    return len(six) == len(known) == 6 and known[0] * known[4] != known[1] * known[3]
 
 
 def _a_lock(rows: Sequence[Row], rng: np.random.Generator) -> str:

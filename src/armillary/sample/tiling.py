@@ -25,6 +25,9 @@ SHARD_BYTES = 2**25
 NOTHING = np.iinfo(np.int16).min
 """Stored where nothing was measured."""
 
+TINIEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+"""Least and largest step that float32 holds with all its digits: tiles are read as float32."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tile:
@@ -39,7 +42,10 @@ class Tile:
         group: unit of splitting; none given means the place.
         lock: tiles of one place with the same lock lie on one pixel grid; none given means that place, CRS, affine
             and shape decide, and that a tile without a CRS is locked to no other.
-        scale: values are stored as whole multiples of this; None stores them as float32, exactly.
+        scale: values are stored as the nearest whole multiples of this; None stores them as float32, exactly.
+
+    Raises:
+        BadInput: a scale that has no multiples: not above 0, not finite, or 0 in float32.
     """
 
     sample: Sample
@@ -50,6 +56,13 @@ class Tile:
     group: str = ""
     lock: str = ""
     scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not TINIEST <= self.scale <= LARGEST:
+            raise BadInput(
+                f"{self.place}: values were to be stored in steps of {self.scale}; give a scale above 0 (float32 holds "
+                f"{TINIEST:.3g} to {LARGEST:.3g}), or None to store them exactly"
+            )
 
 
 def write_tiles(folder: str | os.PathLike[str], tiles: Iterable[Tile]) -> Path:
@@ -145,13 +158,15 @@ def _encode(tile: Tile) -> tuple[Shaped[np.ndarray, "c h w"], float, int | None]
     pixels = tile.sample.pixels
     if tile.scale is None:
         return np.ascontiguousarray(pixels, np.float32), 1.0, None
-    counts = np.rint(pixels / tile.scale)
-    absent = ~np.isfinite(counts)
-    low, high = (0.0, 0.0) if absent.all() else (float(np.nanmin(counts)), float(np.nanmax(counts)))
+    absent = ~np.isfinite(pixels)
+    values = np.where(absent, np.float32(0), pixels)
+    with np.errstate(over="ignore"):  # infinite counts do not fit either
+        counts = np.rint(values / tile.scale)
+    low, high = float(counts.min()), float(counts.max())
     if low <= NOTHING or high > np.iinfo(np.int16).max:
         raise OutOfRange(
-            f"{tile.place}: {low * tile.scale:g} to {high * tile.scale:g} does not fit 16 bits in steps of "
-            f"{tile.scale:g}; choose a larger scale, or None"
+            f"{tile.place}: {values.min():g} to {values.max():g} does not fit 16 bits in steps of {tile.scale:g}; "
+            "choose a larger scale, or None"
         )
     if not absent.any() and low >= 0 and high <= np.iinfo(np.uint8).max:
         return counts.astype(np.uint8), tile.scale, None

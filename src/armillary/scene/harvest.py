@@ -49,6 +49,10 @@ class Harvest(Protocol):
         """What is harvested, in one word: another harvest, another word."""
 
 
+Placed = tuple[Scene, frozenset[Cell]]
+"""A scene and the cells that it touches."""
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A path that was passed over, and why."""
@@ -72,10 +76,10 @@ class FolderHarvest:
             raise SceneNotFound(f"the folder {self.folder} was asked for and is not there; check the path")
 
     @cached_property
-    def found(self) -> tuple[tuple[tuple[Scene, frozenset[Cell]], ...], tuple[LeftOut, ...]]:
+    def found(self) -> tuple[tuple[Placed, ...], tuple[LeftOut, ...]]:
         """The scenes with the cells that they touch, oldest first and undated ones last; and what was left out."""
-        opened = [(scene, path) for scene, path in _scenes(self.folder)]
-        scenes = [(s, frozenset(cells_in(*bounds_lonlat(s.window)))) for s, _ in opened if isinstance(s, Scene)]
+        opened = list(_scenes(self.folder))
+        scenes = [found for found, _ in opened if not isinstance(found, str)]
         scenes.sort(key=lambda found: ("9" if found[0].time is None else iso(found[0].time), found[0].href))
         return tuple(scenes), tuple(LeftOut(path, why) for why, path in opened if isinstance(why, str))
 
@@ -103,8 +107,8 @@ class FolderHarvest:
         return digest.hexdigest()[:16]
 
 
-def _scenes(folder: Path) -> Iterator[tuple[Scene | str, Path]]:
-    """Every scene below a folder, or the reason why a path is none, with its path."""
+def _scenes(folder: Path) -> Iterator[tuple[Placed | str, Path]]:
+    """Every scene with its cells below a folder, or the reason why a path is none, with its path."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
@@ -119,13 +123,20 @@ def _scenes(folder: Path) -> Iterator[tuple[Scene | str, Path]]:
                 yield opened, path
 
 
-def _opened(path: Path) -> Scene | str:
+def _opened(path: Path) -> Placed | str:
+    """A scene with its cells, or why there is none; a place that is not on Earth is found out here."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scene = open_scene(path, Request.of(None, {}))
-    except (ArmillaryError, OSError) as cause:
+        why = _unusable(scene)
+        return why or (scene, frozenset(cells_in(*bounds_lonlat(scene.window))))
+    except (ArmillaryError, OSError, RasterioError) as cause:
         return " ".join(str(cause).split())
+
+
+def _unusable(scene: Scene) -> str:
+    """Why a scene is of no use here; "" when it is."""
     if scene.window.crs is None:
         return "it has no CRS, so no cell of the grid is known"
     if scene.time is None and scene.sensor.name != "dem":
@@ -137,7 +148,7 @@ def _opened(path: Path) -> Scene | str:
         return (
             f"its pixels are {pixel_m:.0f} m, {scene.sensor.name} has {finest_m:.0f} m; give the scene in full detail"
         )
-    return scene
+    return ""
 
 
 def _is_pile(folder: Path) -> bool:

@@ -127,7 +127,11 @@ class Devices:
 
 
 def open_devices(config: TrainConfig) -> Devices:
-    """Start the processes that a configuration asks for. Under torchrun, the ones that it started."""
+    """Start the processes that a configuration asks for. Under torchrun, the ones that it started.
+
+    Raises:
+        BadInput: a GPU was asked and none is found, or a batch is smaller than its parts.
+    """
     local, everywhere = (int(os.environ.get(name, "0")) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     cuda = config.accelerator != "cpu" and torch.cuda.is_available()
     found = local or (torch.cuda.device_count() if cuda else 1)
@@ -135,6 +139,12 @@ def open_devices(config: TrainConfig) -> Devices:
     nodes = (max(everywhere // local, 1) if local else 1) if config.nodes == "auto" else config.nodes
     if config.accelerator == "gpu" and not cuda:
         raise BadInput("accelerator=gpu was asked, and PyTorch finds no GPU here; use accelerator=cpu, or auto")
+    shares = devices * nodes * config.accumulate
+    if config.batch_size < shares:  # asked before any process is started
+        raise BadInput(
+            f"a batch of {config.batch_size} cannot be cut into {shares} parts ({devices * nodes} processes x "
+            f"accumulate={config.accumulate}); give a larger batch_size"
+        )
     with quiet():
         fabric = Fabric(
             accelerator="cuda" if cuda else "cpu",

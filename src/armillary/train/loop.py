@@ -70,12 +70,6 @@ class Training:
         self.devices = open_devices(config) if devices is None else devices
         self.objective, self.module = objective, module_of(objective)
         self.step = 0
-        shares = self.devices.ranks * config.accumulate
-        if config.batch_size < shares:
-            raise BadInput(
-                f"a batch of {config.batch_size} cannot be cut into {shares} parts ({self.devices.ranks} processes x "
-                f"accumulate={config.accumulate}); give a larger batch_size"
-            )
         self._whole = _Whole(objective, touch=self.devices.shards)
         self.devices.place(self._whole)
         for block in self.module.modules() if config.compile else ():
@@ -89,6 +83,7 @@ class Training:
         """One update of the parameters.
 
         Raises:
+            BadInput: nothing in the batch was measured.
             Diverged: the loss or a gradient is no finite number; the parameters are as before the step.
         """
         self.module.train()
@@ -105,6 +100,11 @@ class Training:
                 (here * self.devices.ranks if self.devices.shards else here).backward()  # type: ignore[no-untyped-call]
             loss = loss + here.detach()
             _add(sums, {k: t.sum for k, t in terms.items()})
+        if not any(float(n) > 0 for n in counts.values()):
+            raise BadInput(
+                f"at step {self.step} none of the {self.config.batch_size} places of the batch holds anything that was "
+                "measured, so there is nothing to learn from; look at the data, or give a larger batch_size"
+            )
         self.devices.sum_gradients(self.module)
         return self._update(sums, counts, loss)
 
@@ -230,6 +230,7 @@ def train(
         training: what was done before, to go on with; it must be of this objective. None begins.
 
     Raises:
+        BadInput: nothing in a batch was measured.
         Diverged: the loss is no finite number any more.
     """
     training = Training(objective, config) if training is None else training

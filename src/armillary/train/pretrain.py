@@ -11,13 +11,17 @@ Up to five things are learned at once, each a term with its weight:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field, replace
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
+from armillary.errors import BadInput
 from armillary.models.mae import MaskedAutoencoder
 from armillary.models.whitened import Whitened
 from armillary.nn.init import initialise
@@ -28,7 +32,7 @@ from armillary.tokens.mask import mask_random
 from armillary.train.contrast import info_nce
 from armillary.train.kin import Kin, grid_of, kin_of
 from armillary.train.objective import Term
-from armillary.train.reconstruct import Targets, reconstruction, term
+from armillary.train.reconstruct import Targets, reconstruction, term, with_holes
 from armillary.train.together import Together
 from armillary.train.vary import band_groups, drop_facts, narrow
 from armillary.train.views import ViewConfig, cut_view, through_air
@@ -39,19 +43,23 @@ PROJECTED = 128
 SMOOTHING = 0.1
 """Of class labels, which come from other people's models and are not all right."""
 
+Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(gt=0)]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Weights:
     """How much each term counts; 0 leaves it out."""
 
-    reconstruct: float = 1.0
-    together: float = 0.0
-    describe: float = 0.0
-    contrast: float = 0.0
-    classify: float = 0.0
+    reconstruct: Weight = 1.0
+    together: Weight = 0.0
+    describe: Weight = 0.0
+    contrast: Weight = 0.0
+    classify: Weight = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class PretrainConfig:
     """What is learned, and how hard it is made.
 
@@ -74,19 +82,19 @@ class PretrainConfig:
     """
 
     weights: Weights = field(default_factory=Weights)
-    sensors: Mapping[str, float] = field(default_factory=dict)
-    mask_ratio: float = 0.7
+    sensors: Mapping[str, Weight] = field(default_factory=dict)
+    mask_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.7
     targets: Targets = field(default_factory=Targets)
-    bands_at_least: float = 0.5
-    band_subsets: int = 2
-    facts_dropped: float = 0.7
+    bands_at_least: Share = 0.5
+    band_subsets: Count = 2
+    facts_dropped: Share = 0.7
     whole_batch: bool = False
     per_sensor: bool = False
     views: ViewConfig = field(default_factory=ViewConfig)
     recrop: bool = False
-    temperature: float = 0.2
-    rebuild_every: int = 1
-    together_every: int = 1
+    temperature: Annotated[float, Field(gt=0)] = 0.2
+    rebuild_every: Count = 1
+    together_every: Count = 1
 
 
 class Pretraining(nn.Module):
@@ -98,6 +106,9 @@ class Pretraining(nn.Module):
         teachers: of the term *describe*; a kind without one is not described.
         classes: of the term *classify*: name of a place -> its class; other places are not classified.
         seed: of the heads' first values.
+
+    Raises:
+        BadInput: the term *classify* without classes, or targets that the decoder cannot be added to.
     """
 
     def __init__(
@@ -110,6 +121,16 @@ class Pretraining(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if config.weights.classify and not classes:
+            raise BadInput(
+                f"the term classify was asked with weight {config.weights.classify:g} and no place has a class; give "
+                "classes, or set objective.weights.classify=0"
+            )
+        if mae.decoder.config.around and config.targets.scale != "values":
+            raise BadInput(
+                f"the decoder corrects a fill of pixel values (around=true) and targets.scale={config.targets.scale} "
+                "was asked, which are no values; set objective.targets.scale=values, or decoder.around=false"
+            )
         names = sorted(set((classes or {}).values()))
         self.classes = {place: names.index(name) for place, name in (classes or {}).items()}
         self.mae = mae
@@ -121,7 +142,7 @@ class Pretraining(nn.Module):
             project = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, PROJECTED))
             sort = nn.Linear(width, max(1, len(names)))
         self.tell = tell.to_empty(device="cpu")
-        self.sort = sort.to_empty(device="cpu") if config.weights.classify and names else None
+        self.sort = sort.to_empty(device="cpu") if names and config.weights.classify else None
         self.project = project.to_empty(device="cpu") if config.weights.contrast else None
         self.together = (
             Together(mae, config.mask_ratio, config.targets, config.facts_dropped) if config.weights.together else None
@@ -136,7 +157,7 @@ class Pretraining(nn.Module):
     def forward(self, draw: Draw) -> Mapping[str, Term]:
         """The terms of one draw; a sensor that is absent has none."""
         card = self.mae.encoder.card
-        kins = [(kin, card.collate(kin.samples).to(self._device)) for kin in kin_of(draw)]
+        kins = [(k, with_holes(card.collate(k.samples), k.samples).to(self._device)) for k in kin_of(draw)]
         weights = self.config.weights
         terms: dict[str, Term] = {}
         if weights.reconstruct and self._due(draw.step, self.config.rebuild_every):
@@ -162,7 +183,12 @@ class Pretraining(nn.Module):
         if several:
             for name, (part, _), rebuilt in zip(names, several, self.mae.rebuild(several), strict=True):
                 found.setdefault(name, []).append(
-                    reconstruction(rebuilt.pixels, self.config.targets.of(part), rebuilt.hidden)
+                    reconstruction(
+                        rebuilt.pixels,
+                        self.config.targets.of(part),
+                        rebuilt.hidden,
+                        self.config.targets.asked(part),
+                    )
                 )
         return self._balanced("reconstruct", found, self.config.weights.reconstruct)
 
@@ -229,7 +255,8 @@ class Pretraining(nn.Module):
     def _view(self, kin: Kin, whole: Batch, number: int) -> Batch:
         """One view of each crop, normalised."""
         views, sensor = self.config.views, kin.sensor
-        batch = cut_view(whole, [s.window for s in kin.samples], kin.seeds, views, number=number)
+        filled = replace(whole, pixels=whole.pixels.nan_to_num(0.0))
+        batch = cut_view(filled, [s.window for s in kin.samples], kin.seeds, views, number=number)
         if not self.training:
             return batch
         statistics = self.mae.encoder.card.statistics(sensor)

@@ -79,7 +79,8 @@ class Together(nn.Module):
             codes = self.mae.encoder.codes(batch.bands)
             pixels = self.mae.decoder(own, where, batch, codes, grids[name], others)
             pixels = pixels + self.mae.start(batch, where) if self.mae.decoder.config.around else pixels
-            yield reconstruction(pixels, self.targets.of(batch), hidden_of(pixels.shape[1], where))
+            wanted, asked = self.targets.of(batch), self.targets.asked(batch)
+            yield reconstruction(pixels, wanted, hidden_of(pixels.shape[1], where), asked)
 
     def _hidden(self, names: Sequence[str], step: int) -> str | None:
         """The sensor that a company of this step does without, if any; the same on every process."""

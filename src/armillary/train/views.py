@@ -5,11 +5,14 @@ square of the enlargement.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
@@ -25,7 +28,7 @@ RAYLEIGH_NM = 490.0
 """Wavelength at which the strength of the simulated air is given."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ViewConfig:
     """How views differ.
 
@@ -41,13 +44,13 @@ class ViewConfig:
         haze: of the second.
     """
 
-    share: tuple[float, float] = (0.4, 1.0)
-    whole: float = 0.5
-    tokens: int = 4
-    jitter: float = 0.05
-    air: float = 0.7
-    molecules: float = 0.09
-    haze: float = 0.04
+    share: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(le=1)]] = (0.4, 1.0)
+    whole: Annotated[float, Field(ge=0, le=1)] = 0.5
+    tokens: Annotated[int, Field(gt=0)] = 4
+    jitter: Annotated[float, Field(ge=0)] = 0.05
+    air: Annotated[float, Field(ge=0, le=1)] = 0.7
+    molecules: Annotated[float, Field(ge=0, lt=1)] = 0.09
+    haze: Annotated[float, Field(ge=0, lt=1)] = 0.04
 
 
 def cut_view(

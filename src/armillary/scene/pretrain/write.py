@@ -101,7 +101,7 @@ def begin(folder: Path, plan: Mapping[str, Any]) -> None:
         for left in folder.rglob(".*.part"):
             left.unlink()
         if not journal.exists():
-            if any(folder.iterdir()):
+            if any(p.suffix != ".lock" for p in folder.iterdir()):  # a lock says who writes here, and is no content
                 raise OutputRefused(f"{folder} holds files of something else; choose a new folder")
             with aside(journal) as place:
                 place.write_text(json.dumps(plan, indent=1), encoding="utf-8")
