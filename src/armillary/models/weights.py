@@ -1,8 +1,8 @@
 """Weights: from a file or a hub to a model, strictly, and back.
 
-The one place that knows the *official* key names of Copernicus-FM and of the layout of DINOv2. Inside, parameters are
-called by what they are; `official_name` says what each is called on file. A file of another shape is refused with the
-full list of differences.
+The one place that knows the *official* key names of Copernicus-FM, of the layout of DINOv2 and of COP-GEN. Inside,
+parameters are called by what they are; `official_name` says what each is called on file. A file of another shape is
+refused with the full list of differences.
 """
 
 import hashlib
@@ -24,6 +24,9 @@ from torch import Tensor, nn
 from armillary.errors import WeightsMismatch, WeightsMissing, need
 
 HUB = "hf://"
+
+UNDER = ("model", "state_dict", "nnet_ema", "ema", "nnet")
+"""Under which names a file may hold its tensors beside other things; averaged ones before those they average."""
 
 PACKAGED = "package://"
 """An address that begins with this is a file that ships with this program, in models/data."""
@@ -47,8 +50,27 @@ _GENERATOR = (
     (r"\.layer\.norm(\d)\.", r".weight_generator.transformer_encoder.layers.0.norm\1."),
 )
 
+_COP_GEN = (
+    (r"^patches\.(\d+)\.kernel$", r"patch_embeds.\1.proj.weight"),
+    (r"^patches\.(\d+)\.bias$", r"patch_embeds.\1.proj.bias"),
+    (r"^times\.(\d+)\.fc1\.", r"time_img_embeds.\1.0."),
+    (r"^times\.(\d+)\.fc2\.", r"time_img_embeds.\1.2."),
+    (r"^heads\.", "decoder_preds."),
+    (r"^places$", "pos_embed"),
+    (r"^(stems|finishes)\.", OWN_PREFIX + r"\1."),
+    (r"^trunk\.down\.", "in_blocks."),
+    (r"^trunk\.middle\.", "mid_block."),
+    (r"^trunk\.up\.", "out_blocks."),
+    (r"^(in_blocks\.\d+|mid_block|out_blocks\.\d+)\.attention\.", r"\1.attn."),
+    (r"\.join_norm\.", ".norm1."),
+    (r"\.attention_norm\.", ".norm2."),
+    (r"\.mlp_norm\.", ".norm3."),
+    (r"\.join\.", ".skip_linear."),
+)
+
 OFFICIAL = (
     *_GENERATOR,
+    *_COP_GEN,
     (r"^spectral\.", "patch_embed_spectral."),
     (r"^named\.", "patch_embed_variable."),
     (r"^language\.", "patch_embed_variable.language_proj."),
@@ -227,7 +249,7 @@ def read_facts(href: str | PathLike[str]) -> dict[str, str]:
 def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:
     """Every tensor of a .safetensors or PyTorch file by name; the file cannot run code.
 
-    A PyTorch file is a flat dict, or one under "model" or "state_dict".
+    A PyTorch file is a flat dict, or one under one of the names in `UNDER`.
     """
     path = locate(href)
     try:
@@ -239,7 +261,7 @@ def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:
             f"{path} cannot be read as weights ({_reason(cause)}); give a whole .safetensors or a .pth file of plain "
             "tensors"
         ) from cause
-    for key in ("model", "state_dict"):
+    for key in UNDER:
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
     if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
