@@ -10,7 +10,7 @@ import json
 import math
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import as_file, files
 from os import PathLike
 from pathlib import Path
@@ -123,7 +123,14 @@ def dinov2_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return named
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str, remedy: str = _REMEDY) -> None:
+def load_state(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    source: str,
+    remedy: str = _REMEDY,
+    naming: Callable[[str], str] = official_name,
+) -> None:
     """Give a model the values of a file, as float32; every key and shape must fit.
 
     Args:
@@ -131,12 +138,13 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str, re
         state: of a file, by official name.
         source: what the file is called, for the refusal.
         remedy: what the refusal advises.
+        naming: our name of a parameter -> its name on file.
 
     Raises:
         WeightsMismatch: with every missing, unexpected and mis-shaped key.
     """
-    ours = {official_name(k): k for k in model.state_dict()}
-    shapes = {official_name(k): tuple(v.shape) for k, v in model.state_dict().items()}
+    ours = {naming(k): k for k in model.state_dict()}
+    shapes = {naming(k): tuple(v.shape) for k, v in model.state_dict().items()}
     theirs = {k: v for k, v in state.items() if not k.startswith(IGNORED)}
     missing = sorted(shapes.keys() - theirs.keys())
     unexpected = sorted(theirs.keys() - shapes.keys())
