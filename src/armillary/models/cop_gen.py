@@ -189,7 +189,9 @@ class CopGen(nn.Module):
     def _answer(self, i: int, tokens: Tensor, picture: Tensor, grid: tuple[int, ...]) -> Tensor:
         """A strand's tokens as a picture; within a patch the values lie by row, column, channel."""
         p, (rows, columns) = self.config.strands[i].patch, grid
-        out: Tensor = rearrange(self.heads[i](tokens), "b (h w) (p q c) -> b c (h p) (w q)", h=rows, w=columns, p=p, q=p)
+        out: Tensor = rearrange(
+            self.heads[i](tokens), "b (h w) (p q c) -> b c (h p) (w q)", h=rows, w=columns, p=p, q=p
+        )
         if str(i) in self.finishes:
             out = self.finishes[str(i)](gelu(torch.cat((out, picture.to(out.dtype)), dim=1)))
         return out.float()
