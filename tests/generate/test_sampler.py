@@ -11,7 +11,7 @@ from armillary.generate.sampler import State, final, sample
 from armillary.generate.solver import Solver
 
 SHAPES = {"a": (1, 6, 5), "b": (1, 6, 5), "c": (1, 6, 5)}
-EXACT = Gaussian(alike(0.8), OURS)
+EXACT = Gaussian(alike(0.8), OURS, strands=("a", "b", "c"))
 
 
 def given_of(*seeds: int) -> dict[str, torch.Tensor]:
@@ -23,7 +23,7 @@ def run(seeds: tuple[int, ...], ignoring: Ignoring = "noise at T", want: tuple[s
     return final(sample(EXACT, OURS, roles, given_of(*seeds), SHAPES, seeds, Solver(steps=5)))
 
 
-@pytest.mark.parametrize("ignoring", ["noise at T", "jointly", "released"])
+@pytest.mark.parametrize("ignoring", ["noise at T", "jointly", "left out", "released"])
 def test_items_in_one_batch_are_what_they_are_alone(ignoring: Ignoring) -> None:
     together = run((7, 8, 9), ignoring).x["b"]
     for i, seed in enumerate((7, 8, 9)):
@@ -48,7 +48,7 @@ def test_seeds_fit_a_generator_and_words_do_not_run_into_each_other() -> None:
 
 
 def test_ignored_strands_are_in_no_state() -> None:
-    for ignoring in ("noise at T", "jointly", "released"):
+    for ignoring in ("noise at T", "jointly", "left out", "released"):
         state = run((1,), ignoring)  # type: ignore[arg-type]
         assert (tuple(state.x), tuple(state.x0)) == (("a", "b"), ("b",))
 
@@ -82,6 +82,15 @@ def test_the_network_sees_each_role_at_its_time_and_in_its_order() -> None:
             third = 1000 * t if expected is None else expected
             assert_close(times, torch.tensor([[0.0, 1000 * t, third]]).expand(2, 3))
         seen.clear()
+
+
+def test_a_strand_that_is_left_out_is_not_shown_but_has_its_time() -> None:
+    def denoise(x, times):  # type: ignore[no-untyped-def]
+        assert (tuple(x), times.shape) == (("a", "b"), (1, 3))
+        return x
+
+    roles = Roles.asking(SHAPES, ("b",), ("a",), "left out")
+    final(sample(denoise, OURS, roles, given_of(1), SHAPES, (1,), Solver(steps=3)))
 
 
 def test_ignored_strands_are_the_same_noise_at_every_step_but_as_released() -> None:

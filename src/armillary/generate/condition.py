@@ -5,7 +5,7 @@ neither given nor wanted must tell the network nothing: it is shown as noise, an
 code shows noise and says that it is clean, which costs half of the signal where strands are strongly correlated.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,10 +13,16 @@ from armillary.errors import BadInput
 
 Role = Literal["generate", "given", "ignored"]
 
-Ignoring = Literal["noise at T", "jointly", "released"]
+Ignoring = Literal["noise at T", "jointly", "left out", "released"]
 """How an ignored strand is kept out. "noise at T": noise at time T, where it means nothing. "jointly": generated with
-the wanted ones and dropped. "released": new noise at every step, at time 0, as the released code does; wrong, kept for
+the wanted ones and dropped. "left out": not shown at all, which is fastest; for networks that learned from places with
+absent strands. "released": new noise at every step, at time 0, as the released code does; wrong, kept for
 comparison."""
+
+
+_WANTED: Role = "generate"
+_HELD: Role = "given"
+_OTHER: Role = "ignored"
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,8 @@ class Roles:
             raise BadInput(f"{', '.join(strange)} is no strand of this model, which has {', '.join(known)}; name those")
         if not wanted:
             raise BadInput(f"nothing is wanted; name at least one of {', '.join(s for s in known if s not in held)}")
-        role: Mapping[str, Role] = dict.fromkeys(wanted, "generate") | dict.fromkeys(held, "given")
-        return cls(tuple((s, role.get(s, "ignored")) for s in known), ignoring)
+        role: dict[str, Role] = {**dict.fromkeys(wanted, _WANTED), **dict.fromkeys(held, _HELD)}
+        return cls(tuple((s, role.get(s, _OTHER)) for s in known), ignoring)
 
     @property
     def strands(self) -> tuple[str, ...]:
@@ -64,6 +70,11 @@ class Roles:
     def named(self, role: Role) -> tuple[str, ...]:
         """The strands that have this role."""
         return tuple(s for s, r in self.of if r == role)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The strands that the network sees."""
+        return tuple(s for s, r in self.of if r != "ignored" or self.ignoring != "left out")
 
     @property
     def moving(self) -> tuple[str, ...]:

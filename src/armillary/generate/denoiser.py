@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-Strands = Mapping[str, Float[Tensor, "b _ _ _"]]
+ByStrand = Mapping[str, Float[Tensor, "b _ _ _"]]
 """Name of a strand -> its values, items first; each strand has its own channels, rows and columns."""
 
 Shapes = Mapping[str, tuple[int, int, int]]
@@ -17,10 +17,10 @@ Shapes = Mapping[str, tuple[int, int, int]]
 class Denoise(Protocol):
     """Answers what the path's network predicts of every strand."""
 
-    def __call__(self, x: Strands, times: Float[Tensor, "b m"], /) -> Strands:
+    def __call__(self, x: ByStrand, times: Float[Tensor, "b m"], /) -> ByStrand:
         """Predictions.
 
         Args:
-            x: every strand, in the network's order.
-            times: from 0 (clean) to 1000 (noise), a column for each strand, in the same order.
+            x: strands in the network's order; one that should not be seen may be left out.
+            times: from 0 (clean) to 1000 (noise), a column for every strand of the network, in its order.
         """

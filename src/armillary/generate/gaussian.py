@@ -12,35 +12,38 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.errors import OutOfRange
-from armillary.generate.denoiser import Strands
+from armillary.generate.denoiser import ByStrand
 from armillary.generate.path import UNITS, Path
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Strands of one channel, jointly normal at each pixel, pixels independent of each other; a `Denoise`.
+    """ByStrand of one channel, jointly normal at each pixel, pixels independent of each other; a `Denoise`.
 
     Args:
         covariance: of the strands, positive definite.
         path: which prediction is answered, and the noise.
         mean: of each strand; () means 0.
+        strands: names; () means that all are shown, in order. Those not shown are unknown.
     """
 
     covariance: tuple[tuple[float, ...], ...]
     path: Path
     mean: tuple[float, ...] = ()
+    strands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(torch.linalg.cholesky_ex(torch.tensor(self.covariance, dtype=torch.float64)).info):
             raise OutOfRange(f"{self.covariance} is no covariance of distinct strands; give a positive definite one")
 
-    def __call__(self, x: Strands, times: Float[Tensor, "b m"], /) -> dict[str, Tensor]:
-        """Exact predictions of all strands."""
+    def __call__(self, x: ByStrand, times: Float[Tensor, "b m"], /) -> dict[str, Tensor]:
+        """Exact predictions of all strands that are shown."""
+        at = [self.strands.index(s) for s in x] if self.strands else list(range(len(x)))
         dtype = next(iter(x.values())).dtype
         stacked = rearrange(torch.stack(list(x.values()), dim=1), "b m 1 h w -> b m (h w)").double()
-        c = torch.tensor(self.covariance, dtype=torch.float64)
-        m = torch.tensor(self.mean or (0.0,) * len(c), dtype=torch.float64)[:, None]
-        t = times.double()[..., None] / UNITS
+        c = torch.tensor(self.covariance, dtype=torch.float64)[at][:, at]
+        m = torch.tensor(self.mean or (0.0,) * len(self.covariance), dtype=torch.float64)[at, None]
+        t = times.double()[:, at, None] / UNITS
         alpha, sigma = self.path.alpha(t), self.path.sigma(t)
         total = alpha * c * alpha.mT + torch.diag_embed(sigma[..., 0] ** 2)
         solved = torch.linalg.solve(total, stacked - alpha * m)

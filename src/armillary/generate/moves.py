@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from armillary.generate.denoiser import Strands
+from armillary.generate.denoiser import ByStrand
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Move:
 
 
 def walk(
-    moves: tuple[Move, ...], x: Strands, expect: Callable[[Strands, int], Strands]
-) -> Iterator[tuple[Move, Strands, Strands]]:
+    moves: tuple[Move, ...], x: ByStrand, expect: Callable[[ByStrand, int], ByStrand]
+) -> Iterator[tuple[Move, ByStrand, ByStrand]]:
     """Go through a table: each move with the x that it led to and the x_0 that was expected before it.
 
     Args:
@@ -43,8 +43,8 @@ def walk(
         x: noise at T.
         expect: x and the number of the asking -> the clean values expected.
     """
-    states: dict[int, Strands] = {0: x}
-    clean: dict[int, Strands] = {}
+    states: dict[int, ByStrand] = {0: x}
+    clean: dict[int, ByStrand] = {}
     for k, move in enumerate(moves):
         clean[k] = expect(states[k], k)
         states[k + 1] = moved(move, states[move.base], {j: clean[j] for j, _ in move.weights})
@@ -53,7 +53,7 @@ def walk(
         clean = {j: v for j, v in clean.items() if j in askings_after(moves, k)}
 
 
-def moved(move: Move, base: Strands, clean: Mapping[int, Strands]) -> dict[str, Tensor]:
+def moved(move: Move, base: ByStrand, clean: Mapping[int, ByStrand]) -> dict[str, Tensor]:
     """The x that a move leads to, from its base and the clean values that it weighs."""
     found = {}
     for strand, x in base.items():

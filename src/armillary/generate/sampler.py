@@ -9,7 +9,7 @@ from torch import Tensor
 
 from armillary.errors import BadInput
 from armillary.generate.condition import Roles
-from armillary.generate.denoiser import Denoise, Shapes, Strands
+from armillary.generate.denoiser import ByStrand, Denoise, Shapes
 from armillary.generate.moves import walk
 from armillary.generate.noise import noise
 from armillary.generate.path import UNITS, Path
@@ -29,15 +29,15 @@ class State:
 
     step: int
     time: float
-    x: Strands
-    x0: Strands
+    x: ByStrand
+    x0: ByStrand
 
 
 def sample(
     denoise: Denoise,
     path: Path,
     roles: Roles,
-    given: Strands,
+    given: ByStrand,
     shapes: Shapes,
     seeds: Sequence[int],
     solver: Solver = FAST,
@@ -64,7 +64,7 @@ def sample(
     x = {s: noise(seeds, s, shapes[s]).to(device) for s in roles.moving}
     hidden = kept_out(roles, shapes, seeds, device)
 
-    def expect(x: Strands, k: int) -> Strands:
+    def expect(x: ByStrand, k: int) -> ByStrand:
         fresh = kept_out(roles, shapes, seeds, device, k) if roles.ignoring == "released" else hidden
         return expected(denoise, path, roles, {**held, **fresh, **x}, moves[k].time)
 
@@ -91,7 +91,7 @@ def final(states: Iterator[State]) -> State:
     return last
 
 
-def expected(denoise: Denoise, path: Path, roles: Roles, shown: Strands, time: float) -> dict[str, Tensor]:
+def expected(denoise: Denoise, path: Path, roles: Roles, shown: ByStrand, time: float) -> dict[str, Tensor]:
     """The clean values of the moving strands that are expected when they are at this time.
 
     Args:
@@ -101,7 +101,7 @@ def expected(denoise: Denoise, path: Path, roles: Roles, shown: Strands, time: f
         shown: every strand as the network sees it.
         time: of the moving strands.
     """
-    x = {s: shown[s] for s in roles.strands}
+    x = {s: shown[s] for s in roles.shown}
     said = denoise(x, times_of(roles, time, next(iter(x.values()))))
     t = torch.tensor(time, dtype=torch.float64)
     return {s: path.x0(x[s], said[s].to(x[s].dtype), t) for s in roles.moving}
@@ -109,7 +109,7 @@ def expected(denoise: Denoise, path: Path, roles: Roles, shown: Strands, time: f
 
 def times_of(roles: Roles, time: float, like: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b m"]:
     """The time of every strand in units of the network."""
-    still = UNITS if roles.ignoring == "noise at T" else 0.0
+    still = 0.0 if roles.ignoring == "released" else UNITS
     kept = {"generate": UNITS * time, "given": 0.0, "ignored": UNITS * time if roles.ignoring == "jointly" else still}
     row = torch.tensor([kept[role] for _, role in roles.of], device=like.device)
     return row.expand(len(like), -1)
@@ -123,11 +123,11 @@ def kept_out(
     asking: int = 0,
 ) -> dict[str, Tensor]:
     """What is shown in place of ignored strands that are not generated: noise."""
-    names = () if roles.ignoring == "jointly" else roles.named("ignored")
+    names = [s for s in roles.named("ignored") if s in roles.shown and s not in roles.moving]
     return {s: noise(seeds, s, shapes[s], None, "ignored", asking).to(device) for s in names}
 
 
-def check(roles: Roles, given: Strands, shapes: Shapes, items: int) -> None:
+def check(roles: Roles, given: ByStrand, shapes: Shapes, items: int) -> None:
     """Whether roles, shapes and given strands fit.
 
     Raises:
