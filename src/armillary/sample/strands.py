@@ -37,13 +37,13 @@ Values = Float[np.ndarray, "c h w"]
 Numbers = Float[np.ndarray, "d h w"]
 """Network numbers."""
 
+Item = Mapping[str, Float[np.ndarray, "_ _ _"]]
+"""Strand -> values of either kind; each strand has its own sizes, and an absent one is an absent key."""
+
 
 @runtime_checkable
 class Code(Protocol):
-    """How one strand is made, and what its numbers mean.
-
-    `name` is the strand's; `shape` is channels, height, width of its array.
-    """
+    """How one strand is made, and what its numbers mean."""
 
     @property
     def name(self) -> str:
@@ -315,7 +315,7 @@ class Strands:
         return Strands(x, known, self.present.to(device))
 
 
-def physical(samples: Mapping[str, Sample], codes: Sequence[Code]) -> Mapping[str, Values]:
+def physical(samples: Mapping[str, Sample], codes: Sequence[Code]) -> Item:
     """Strand -> values in their own unit; an absent strand is an absent key.
 
     Raises:
@@ -325,23 +325,23 @@ def physical(samples: Mapping[str, Sample], codes: Sequence[Code]) -> Mapping[st
     return {name: values for name, values in found.items() if values is not None}
 
 
-def encode(values: Mapping[str, Values], codes: Sequence[Code]) -> Mapping[str, Values]:
+def encode(values: Item, codes: Sequence[Code]) -> Item:
     """Values in their own unit -> network numbers, strand by strand."""
     return {code.name: code.encode(values[code.name]) for code in codes if code.name in values}
 
 
-def decode(numbers: Mapping[str, Values], codes: Sequence[Code]) -> Mapping[str, Values]:
+def decode(numbers: Item, codes: Sequence[Code]) -> Item:
     """Network numbers -> values in their own unit, strand by strand."""
     return {code.name: code.decode(numbers[code.name]) for code in codes if code.name in numbers}
 
 
-def turned(numbers: Mapping[str, Values], quarters: int, mirrored: bool) -> Mapping[str, Values]:
+def turned(numbers: Item, quarters: int, mirrored: bool) -> Item:
     """All strands turned to the left by so many quarters, then mirrored left to right or not, alike."""
     turns = {name: np.rot90(v, quarters, axes=(1, 2)) for name, v in numbers.items()}
     return {name: np.ascontiguousarray(v[:, :, ::-1] if mirrored else v) for name, v in turns.items()}
 
 
-def stack(items: Sequence[Mapping[str, Values]], codes: Sequence[Code]) -> Strands:
+def stack(items: Sequence[Item], codes: Sequence[Code]) -> Strands:
     """A batch of network numbers.
 
     Raises:
