@@ -331,6 +331,17 @@ def test_the_published_thumbnail_is_given_and_a_missing_one_made(root, tmp_path)
         assert made_here.thumbnail(0, name).dtype == np.uint8
 
 
+def test_arm_open_opens_a_row_of_a_part(root):
+    path = root / "Core-S2L1C" / "images" / "part_00001.parquet"
+    opened = arm.open(path, step=2)
+    cell = made.CELLS[2]
+    assert np.array_equal(opened.values, drawn(open_majortom(root), cell)["s2-l1c"].pixels)
+    assert (opened.attrs["sensor"], opened.attrs["time"]) == ("s2-l1c", "2022-07-06T08:56:11Z")
+    assert cell in opened.attrs["step"]
+    with pytest.raises(BadInput, match="rows 0 to 3"):
+        arm.open(path, step=4)
+
+
 def test_the_real_cell_is_read_as_arm_open_reads_it(shared):
     source = MajorTom((str(shared / "data" / "majortom_cell" / "S2L2A"),))
     sample = source.draw(0, rng())["s2-l2a"]

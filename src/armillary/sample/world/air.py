@@ -9,11 +9,11 @@ and Travis 1974 and Vermote et al. 1997 (6S) in round numbers. SYNTHETIC where i
 """
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
 
 from armillary.earth.fleet import sensors
 from armillary.sample.atmosphere import depth
@@ -162,10 +162,14 @@ def to_surface(top: Float[Tensor, "b 13 h w"], air: Air) -> Float[Tensor, "b 12 
 
 def blur(picture: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """A Gaussian mean over the neighbours; beyond the edge its pixels go on."""
-    reach = min(BLUR_REACH, min(picture.shape[-2:]) - 1)
-    at = torch.arange(-reach, reach + 1, dtype=picture.dtype, device=picture.device)
+    h, w = picture.shape[-2:]
+    return _means(h).to(picture) @ picture @ _means(w).to(picture).T
+
+
+@lru_cache(maxsize=16)
+def _means(side: int) -> Float[Tensor, "h h"]:
+    """Weights of the pixels of a line in the mean about each of them."""
+    at = torch.arange(-BLUR_REACH, BLUR_REACH + 1)
     weight = (-0.5 * (at / BLUR_PX) ** 2).exp()
-    weight = weight / weight.sum()
-    c = picture.shape[1]
-    across = conv2d(pad(picture, (reach, reach, 0, 0), "replicate"), weight.expand(c, 1, 1, -1), groups=c)
-    return conv2d(pad(across, (0, 0, reach, reach), "replicate"), weight[:, None].expand(c, 1, -1, 1), groups=c)
+    column = (torch.arange(side)[:, None] + at).clamp(0, side - 1)
+    return torch.zeros(side, side).scatter_add_(1, column, (weight / weight.sum()).expand(side, -1))

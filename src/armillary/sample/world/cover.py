@@ -114,11 +114,11 @@ def _scores(
     patches, towns, stones = terrain.spare.unbind(dim=1)
     slope = terrain.slope
     human = torch.sigmoid(8 * (u[:, 0] - 0.45)) * torch.sigmoid((summer - 11) / 2)
-    trees = (
-        3.2 * (moisture - 0.42) + 1.1 * patches + 3 * (u[:, 1] - 0.5) - 6 * torch.sigmoid((TREE_LINE_C - summer) / 0.8)
-    )
+    thirst = (0.22 - moisture).clamp(min=0)
+    trees = 3.2 * (moisture - 0.42) + 1.1 * patches + 3 * (u[:, 1] - 0.5) - 14 * thirst
+    trees = trees - 6 * torch.sigmoid((TREE_LINE_C - summer) / 0.8)
     flooded = 2.2 * (moisture - 0.75) + 1.6 * (low - 0.55) - slope / 3 + 0.4 * stones
-    crops = 4.2 * human - 1.6 - slope / 5 - 2.5 * (0.25 - moisture).clamp(min=0) * 4 + 0.5 * patches.neg()
+    crops = 4.2 * human - 1.6 - slope / 5 - 12 * thirst + 0.5 * patches.neg()
     built = 4 * human * (towns + 2.6 * (u[:, 2] - 0.75)) - 2.6 - slope / 7
     steep, cold = (slope - 33).clamp(min=0), (6 - summer).clamp(min=0)
     bare = 9 * (0.17 - moisture) + steep / 5 + cold / 2.2 + 0.5 * stones
