@@ -68,7 +68,7 @@ def climate_of(seed: int, places: Int[Tensor, " b"]) -> Climate:
     """Place and climate of each item."""
     u = uniform(key(seed, _WHERE, places), 5)
     north = u[:, 4] < 2 / 3
-    span = torch.where(north, torch.tensor(NORTH), torch.tensor(-SOUTH))
+    span = torch.where(north, NORTH, -SOUTH)
     lat = torch.rad2deg(torch.arcsin(u[:, 0] * torch.deg2rad(span).sin())) * torch.where(north, 1.0, -1.0)
     far = lat.abs()
     zonal = 0.85 * (-((far / 13) ** 2)).exp() + 0.6 * (-(((far - 54) / 17) ** 2)).exp() + 0.12

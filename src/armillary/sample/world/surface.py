@@ -157,7 +157,7 @@ def shade_of(terrain: Terrain, sun: Sun, share: float = 1.0) -> Float[Tensor, "b
     Args:
         terrain: the slopes.
         sun: where the light comes from.
-        share: of the effect; 0 lights all slopes alike, and then optics know nothing of the relief.
+        share: of the effect; 0 lights all slopes alike: then equal mixtures look equal on any relief.
     """
     zenith, azimuth = torch.deg2rad(sun.zenith)[:, None, None], torch.deg2rad(sun.azimuth)[:, None, None]
     tilt = -(terrain.east * azimuth.sin() + terrain.north * azimuth.cos()) * zenith.sin() + zenith.cos()

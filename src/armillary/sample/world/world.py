@@ -76,7 +76,7 @@ class World:
         seed: another seed gives another world.
         side_px: side of every sample, in pixels of 10 m.
         looks: of the radar; more means less speckle.
-        shading: share of the sun's shading of slopes; with 0, optics know nothing of the relief.
+        shading: share of the sun's shading of slopes; with 0, optics know of the relief only what grows on it.
         strands: sensors that are drawn.
 
     Raises:
