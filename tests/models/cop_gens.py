@@ -11,7 +11,7 @@ SKY = Strand("sky", channels=3, height=8, width=12, patch=4)
 GROUND = Strand("ground", channels=2, height=4, width=6, patch=2)
 CLASSES = Strand("classes", channels=5, height=8, width=12, patch=2)
 SMALL = CopGenConfig((SKY, GROUND, CLASSES, numbers("place")), width=32, depth=4, heads=2)
-OWN = replace(SMALL, any_side=True, pre_norm=True, stem=8)
+OWN = replace(SMALL, any_side=True, pre_norm=True, ground=8)
 
 
 def noise(config: CopGenConfig, items: int = 2, seed: int = 0) -> tuple[dict[str, Tensor], Tensor]:
@@ -27,6 +27,8 @@ def lively(config: CopGenConfig, seed: int = 0) -> CopGen:
     with torch.no_grad():
         for p in model.parameters():
             p.mul_(5)
+        for p in () if model.ground is None else model.ground.leave.parameters():
+            p.normal_(generator=torch.Generator().manual_seed(seed))
     return model
 
 

@@ -17,10 +17,11 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, interpolate, silu
+from torch.nn.functional import interpolate, silu
 
 from armillary.errors import BadInput, BandMismatch, OutOfRange
 from armillary.models.cop_gen_sizes import AUTHORS_NAMES, COP_GEN, CopGenConfig, numbers
+from armillary.models.ground import Ground
 from armillary.models.strand import Strand
 from armillary.models.weights import load_state
 from armillary.nn.block import POST_NORM_EPS
@@ -71,26 +72,6 @@ class TimeMlp(nn.Module):
         return out
 
 
-class Convolutions(nn.Module):
-    """Two 3 x 3 convolutions with a GELU between them: what is near a pixel, at the picture's own grain.
-
-    Args:
-        channels: that come in.
-        inner: between the two.
-        out: that go out.
-    """
-
-    def __init__(self, channels: int, inner: int, out: int) -> None:
-        super().__init__()
-        self.near = nn.Conv2d(channels, inner, 3, padding=1)
-        self.far = nn.Conv2d(inner, out, 3, padding=1)
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b _ h w"]:
-        """Every pixel, as its neighbourhood of 5 x 5 makes it."""
-        out: Tensor = self.far(gelu(self.near(x)))
-        return out
-
-
 class CopGen(nn.Module):
     """The joint diffusion transformer, with random weights.
 
@@ -102,23 +83,18 @@ class CopGen(nn.Module):
     def __init__(self, config: CopGenConfig, *, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        d, f = config.width, config.stem
+        d = config.width
         wanted = torch.get_default_device()
         with torch.device("meta"):
             self.places = nn.Parameter(torch.empty(1, config.tokens, d))
             self.times = nn.ModuleList([TimeMlp(d) for _ in config.strands if config.mlp_time])
-            fine = [f if f and s.patch > 1 else 0 for s in config.strands]
-            pairs = list(zip(config.strands, fine, strict=True))
-            self.stems = nn.ModuleDict({str(i): Convolutions(s.channels, g, g) for i, (s, g) in enumerate(pairs) if g})
-            self.patches = nn.ModuleList([PatchKernel(g or s.channels, d, s.patch) for s, g in pairs])
+            self.patches = nn.ModuleList([PatchKernel(s.channels, d, s.patch) for s in config.strands])
             self.trunk = UVit(
                 d, config.depth, config.heads, ratio=config.ratio, pre_norm=config.pre_norm, exact=config.exact
             )
             self.final_norm = nn.LayerNorm(d, eps=POST_NORM_EPS)
-            self.heads = nn.ModuleList([nn.Linear(d, s.patch**2 * (g or s.channels)) for s, g in pairs])
-            self.finishes = nn.ModuleDict(
-                {str(i): Convolutions(2 * g, g, s.channels) for i, (s, g) in enumerate(pairs) if g}
-            )
+            self.heads = nn.ModuleList([nn.Linear(d, s.patch**2 * s.channels) for s in config.strands])
+            self.ground = Ground(config.strands, config.ground, d) if config.ground else None
         self.recall: Recall[Tensor] = Recall(POSITIONS_KEPT)
         self.working: torch.dtype | None = None
         """Precision of the trunk's products while no gradients are wanted; None: the weights' own. See `precision`."""
@@ -128,7 +104,7 @@ class CopGen(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, rng: torch.Generator) -> None:
-        """Linear layers and places N(0, 0.02), biases 0, norms 1 and 0; convolutions uniform in 1 / sqrt(fan in)."""
+        """Linear layers and places N(0, 0.02), biases 0, norms 1 and 0; patch kernels uniform in 1 / sqrt(fan in)."""
         nn.init.normal_(self.places, std=SIGMA, generator=rng)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -137,11 +113,12 @@ class CopGen(nn.Module):
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.LayerNorm):
                 module.reset_parameters()
-            elif isinstance(module, PatchKernel | nn.Conv2d):
-                kernel = module.kernel if isinstance(module, PatchKernel) else module.weight
-                most = kernel[0].numel() ** -0.5
+            elif isinstance(module, PatchKernel):
+                most = module.kernel[0].numel() ** -0.5
                 for p in module.parameters():
                     nn.init.uniform_(p, -most, most, generator=rng)
+        if self.ground is not None:
+            self.ground.reset_parameters(rng)
 
     def forward(
         self,
@@ -172,29 +149,21 @@ class CopGen(nn.Module):
         sequence = torch.cat(tokens, dim=1) + self._positions({i: tuple(grids[i].shape[-2:]) for i in here})
         keys = None if present is None else self._keys(present[:, here], [t.shape[1] for t in tokens[len(here) :]])
         out = self.final_norm(self.trunk(sequence, keys)).split([t.shape[1] for t in tokens], dim=1)[len(here) :]
-        return {
-            self.config.strands[i].name: self._answer(i, part, pictures[i], tuple(grids[i].shape[-2:]))
-            for i, part in zip(here, out, strict=True)
-        }
+        told = {i: rearrange(t, "b (h w) d -> b d h w", h=grids[i].shape[-2]) for i, t in zip(here, out, strict=True)}
+        added = {} if self.ground is None else self.ground(pictures, told, waves, present)
+        answers = {i: self._answer(i, t) for i, t in told.items()}
+        return {self.config.strands[i].name: (a + added[i] if i in added else a).float() for i, a in answers.items()}
 
     def _picture(self, i: int, x: Tensor, present: Tensor | None) -> Tensor:
-        """A strand's values, 0 where an item has none, through its stem where it has one."""
+        """A strand's values, 0 where an item has none."""
         x = x.to(self.places.dtype)
-        if present is not None:
-            x = torch.where(present[:, i, None, None, None], x, 0.0)
-        if str(i) in self.stems:
-            x = self.stems[str(i)](x)
-        return x
+        return x if present is None else torch.where(present[:, i, None, None, None], x, 0.0)
 
-    def _answer(self, i: int, tokens: Tensor, picture: Tensor, grid: tuple[int, ...]) -> Tensor:
+    def _answer(self, i: int, tokens: Float[Tensor, "b d h w"]) -> Float[Tensor, "b c y x"]:
         """A strand's tokens as a picture; within a patch the values lie by row, column, channel."""
-        p, (rows, columns) = self.config.strands[i].patch, grid
-        out: Tensor = rearrange(
-            self.heads[i](tokens), "b (h w) (p q c) -> b c (h p) (w q)", h=rows, w=columns, p=p, q=p
-        )
-        if str(i) in self.finishes:
-            out = self.finishes[str(i)](gelu(torch.cat((out, picture.to(out.dtype)), dim=1)))
-        return out.float()
+        p = self.config.strands[i].patch
+        out: Tensor = rearrange(self.heads[i](tokens.movedim(1, -1)), "b h w (p q c) -> b c (h p) (w q)", p=p, q=p)
+        return out
 
     def _keys(self, present: Tensor, lengths: list[int]) -> Tensor:
         """Which tokens may be looked at: those of strands that are there; in an item without any, all."""

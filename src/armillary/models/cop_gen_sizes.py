@@ -31,8 +31,7 @@ class CopGenConfig:
     Args:
         any_side: pictures may have other sides than the strands say; the position table is stretched over them.
         pre_norm: norms stand before the layers in place of behind the sums.
-        stem: channels of a small convolution before patches are cut and of one after they are laid back, for strands
-            whose patches have more than one pixel; 0: one linear layer each, as released.
+        ground: channels of the path of pixels beside the transformer (`models.ground`); 0: none, as released.
     """
 
     strands: tuple[Strand, ...]
@@ -44,7 +43,7 @@ class CopGenConfig:
     exact: bool = False
     any_side: bool = False
     pre_norm: bool = False
-    stem: int = 0
+    ground: int = 0
 
     def __post_init__(self) -> None:
         names = self.names
@@ -55,8 +54,8 @@ class CopGenConfig:
                 f"a width of {self.width} cannot be split into waves and {self.heads} heads; give an even multiple of "
                 "the heads"
             )
-        if self.depth < 0 or self.ratio < 1 or self.stem < 0:
-            raise OutOfRange(f"depth {self.depth}, ratio {self.ratio}, stem {self.stem}; give 0, 1 and 0 or more")
+        if self.depth < 0 or self.ratio < 1 or self.ground < 0:
+            raise OutOfRange(f"depth {self.depth}, ratio {self.ratio}, ground {self.ground}; give 0, 1 and 0 or more")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ _COP_GEN = (
     (r"^times\.(\d+)\.fc2\.", r"time_img_embeds.\1.2."),
     (r"^heads\.", "decoder_preds."),
     (r"^places$", "pos_embed"),
-    (r"^(stems|finishes)\.", OWN_PREFIX + r"\1."),
+    (r"^ground\.", OWN_PREFIX + "ground."),
     (r"^trunk\.down\.", "in_blocks."),
     (r"^trunk\.middle\.", "mid_block."),
     (r"^trunk\.up\.", "out_blocks."),
