@@ -32,6 +32,7 @@ class Roles:
     Args:
         of: (strand, role) pairs.
         ignoring: how ignored strands are kept out.
+        guidance: how much given strands count: 1 as much as the network says, 0 not at all, above 1 more.
 
     Example:
         >>> Roles.asking(("dem", "s1", "s2"), want=("s2",), given=("s1",)).of
@@ -40,10 +41,17 @@ class Roles:
 
     of: tuple[tuple[str, Role], ...]
     ignoring: Ignoring = "noise at T"
+    guidance: float = 1.0
 
     @classmethod
     def asking(
-        cls, strands: Iterable[str], want: Iterable[str], given: Iterable[str] = (), ignoring: Ignoring = "noise at T"
+        cls,
+        strands: Iterable[str],
+        want: Iterable[str],
+        given: Iterable[str] = (),
+        ignoring: Ignoring = "noise at T",
+        *,
+        guidance: float = 1.0,
     ) -> "Roles":
         """What is wanted from what is given; every other strand is ignored.
 
@@ -60,7 +68,7 @@ class Roles:
         if not wanted:
             raise BadInput(f"nothing is wanted; name at least one of {', '.join(s for s in known if s not in held)}")
         role: dict[str, Role] = {**dict.fromkeys(wanted, _WANTED), **dict.fromkeys(held, _HELD)}
-        return cls(tuple((s, role.get(s, _OTHER)) for s in known), ignoring)
+        return cls(tuple((s, role.get(s, _OTHER)) for s in known), ignoring, guidance)
 
     @property
     def strands(self) -> tuple[str, ...]:
@@ -75,6 +83,11 @@ class Roles:
     def shown(self) -> tuple[str, ...]:
         """The strands that the network sees."""
         return tuple(s for s, r in self.of if r != "ignored" or self.ignoring != "left out")
+
+    @property
+    def guided(self) -> bool:
+        """Whether the network is asked twice, once without what is given."""
+        return self.guidance != 1 and bool(self.named("given"))
 
     @property
     def moving(self) -> tuple[str, ...]:

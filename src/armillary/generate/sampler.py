@@ -1,6 +1,6 @@
 """Sampler: the one loop in which strands are generated. A generator of states; the caller decides what to keep."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from armillary.errors import BadInput
 from armillary.generate.condition import Roles
 from armillary.generate.denoiser import ByStrand, Denoise, Shapes
+from armillary.generate.guidance import guided
 from armillary.generate.moves import walk
 from armillary.generate.noise import noise
 from armillary.generate.path import UNITS, Path
@@ -62,11 +63,14 @@ def sample(
     moves = solver.moves(path)
     held = {s: torch.nan_to_num(x.to(device)) for s, x in given.items()}
     x = {s: noise(seeds, s, shapes[s]).to(device) for s in roles.moving}
-    hidden = kept_out(roles, shapes, seeds, device)
+    hidden = {s: v.to(device) for s, v in instead(roles, shapes, seeds).items()}
 
     def expect(x: ByStrand, k: int) -> ByStrand:
-        fresh = kept_out(roles, shapes, seeds, device, k) if roles.ignoring == "released" else hidden
-        return expected(denoise, path, roles, {**held, **fresh, **x}, moves[k].time)
+        noisy = hidden
+        if k and roles.ignoring == "released":
+            noisy = {s: v.to(device) for s, v in instead(roles, shapes, seeds, asking=k).items()}
+        said = guided(denoise, roles, {**noisy, **held, **x}, noisy, times_of(roles, moves[k].time, len(seeds), device))
+        return expected(path, x, said, moves[k].time)
 
     step = 0
     for move, now, x0 in walk(moves, x, expect):
@@ -91,40 +95,34 @@ def final(states: Iterator[State]) -> State:
     return last
 
 
-def expected(denoise: Denoise, path: Path, roles: Roles, shown: ByStrand, time: float) -> dict[str, Tensor]:
-    """The clean values of the moving strands that are expected when they are at this time.
-
-    Args:
-        denoise: what is asked.
-        path: what it predicts.
-        roles: of every strand.
-        shown: every strand as the network sees it.
-        time: of the moving strands.
-    """
-    x = {s: shown[s] for s in roles.shown}
-    said = denoise(x, times_of(roles, time, next(iter(x.values()))))
+def expected(path: Path, x: ByStrand, said: ByStrand, time: float) -> dict[str, Tensor]:
+    """The clean values that predictions of strands at one time mean."""
     t = torch.tensor(time, dtype=torch.float64)
-    return {s: path.x0(x[s], said[s].to(x[s].dtype), t) for s in roles.moving}
+    return {s: path.x0(v, said[s].to(v.dtype), t) for s, v in x.items()}
 
 
-def times_of(roles: Roles, time: float, like: Float[Tensor, "b _ _ _"]) -> Float[Tensor, "b m"]:
-    """The time of every strand in units of the network."""
+def times_of(roles: Roles, time: float, items: int, device: torch.device | str = "cpu") -> Float[Tensor, "b m"]:
+    """The time of every strand in units of the network, when the moving ones are at this time from 0 to 1."""
     still = 0.0 if roles.ignoring == "released" else UNITS
     kept = {"generate": UNITS * time, "given": 0.0, "ignored": UNITS * time if roles.ignoring == "jointly" else still}
-    row = torch.tensor([kept[role] for _, role in roles.of], device=like.device)
-    return row.expand(len(like), -1)
+    return torch.tensor([kept[role] for _, role in roles.of], device=device).expand(items, -1)
 
 
-def kept_out(
-    roles: Roles,
-    shapes: Shapes,
-    seeds: Sequence[int],
-    device: torch.device | str,
-    asking: int = 0,
+def instead(
+    roles: Roles, shapes: Shapes, seeds: Sequence[int], rows: Mapping[str, slice] | None = None, asking: int = 0
 ) -> dict[str, Tensor]:
-    """What is shown in place of ignored strands that are not generated: noise."""
-    names = [s for s in roles.named("ignored") if s in roles.shown and s not in roles.moving]
-    return {s: noise(seeds, s, shapes[s], None, "ignored", asking).to(device) for s in names}
+    """Noise to show in place of ignored strands, and of given ones where the network is asked without them.
+
+    Args:
+        roles: of every strand.
+        shapes: of every strand.
+        seeds: one per item.
+        rows: strand -> the rows that are wanted; None means all.
+        asking: number of the asking, for the released way alone, which shows new noise at each.
+    """
+    hidden = [s for s in roles.named("ignored") if s in roles.shown and s not in roles.moving]
+    names = [*hidden, *(roles.named("given") if roles.guided else ())]
+    return {s: noise(seeds, s, shapes[s], None if rows is None else rows[s], "instead", asking) for s in names}
 
 
 def check(roles: Roles, given: ByStrand, shapes: Shapes, items: int) -> None:
