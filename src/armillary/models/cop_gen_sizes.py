@@ -5,12 +5,14 @@ of an autoencoder each, besides place and date. On file, strands have no names b
 COP-GEN's is the alphabetical order of its authors' names (`AUTHORS_NAMES`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from armillary.errors import BadInput, OutOfRange
 from armillary.models.strand import Strand
+from armillary.sample.known_strands import nano, thumb
+from armillary.sample.strands import Code
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,22 @@ def _cop_gen() -> tuple[Strand, ...]:
     return tuple(numbers(n) if px is None else Strand(n, channels=8, height=px, width=px, patch=2) for n, px in sides)
 
 
+def strands_of(codes: Sequence[Code], patch: int) -> tuple[Strand, ...]:
+    """Strands of the shapes that codes give. A picture's tokens are `patch` px of the finest of them on the ground.
+
+    Args:
+        codes: what the strands mean, in the model's order.
+        patch: side of a token of the strand with most pixels; those of coarser ones shrink with their side.
+    """
+    finest = max(code.shape[1] for code in codes)
+    sides = ((code, max(1, patch * code.shape[1] // finest)) for code in codes)
+    return tuple(Strand(code.name, *code.shape, patch=p if code.shape[1] > 1 else 1) for code, p in sides)
+
+
+def _own(codes: Sequence[Code]) -> CopGenConfig:
+    return CopGenConfig(strands_of(codes, 8), width=160, depth=6, heads=5, any_side=True, pre_norm=True, ground=48)
+
+
 _BASE = CopGenConfig(_cop_gen(), width=1024, depth=20, heads=16)
 
 COP_GEN: Mapping[str, CopGenConfig] = MappingProxyType(
@@ -126,6 +144,8 @@ COP_GEN: Mapping[str, CopGenConfig] = MappingProxyType(
         "cop-gen-base": _BASE,
         "cop-gen-large": replace(_BASE, width=1152, depth=28),
         "cop-gen-huge": replace(_BASE, width=1536, depth=30, heads=24),
+        "cop-gen-thumb": _own(thumb(128, 2)),
+        "cop-gen-nano": _own(nano(64)),
     }
 )
 """Model name -> the configuration that builds it."""
