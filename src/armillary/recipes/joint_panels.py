@@ -47,7 +47,7 @@ def _row(network: nn.Module, joint: Joint, strands: Strands, i: int, name: str, 
     return Panel(f"{name} from {len(given)}", pictures)
 
 
-def _shown(x: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w c"]:
+def _shown(x: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w _"]:
     """Three channels as colours, the last first as sensors count from blue; others as their first in grey."""
     kept = x[[2, 1, 0]] if len(x) in (3, 4, 6) else x[:1]
     picture: np.ndarray = kept.movedim(0, -1).float().cpu().numpy()
