@@ -6,8 +6,8 @@ Run: python bench/generate.py [--model small] [--items N] [--rounds N] [--thread
 The released way: float32, fifty askings, single steps of third order, attention in float32, ignored strands shown as
 new noise. Ours: bfloat16, twenty askings, multistep of second order; and with as few askings as leave no larger errors
 than the released way does. Half of the strands are generated, a quarter is given, a quarter is ignored. Random weights:
-time does not depend on them. Tokens of given strands attend to generated ones, so they change with every step and cannot
-be computed once.
+time does not depend on them. Tokens of given strands attend to generated ones, so they change with every step and
+cannot be computed once.
 
 Errors, closed form: normal values are sampled with an exact denoiser; printed are the largest relative errors of their
 deviation for variances of 0.001 to 100 and of 0.1 to 10. Rounds are interleaved; seconds are medians of this process's
@@ -15,7 +15,6 @@ CPU time with one thread, of the clock with more.
 """
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +55,7 @@ class Way:
 
     @property
     def errors(self) -> tuple[float, float]:
-        """Largest relative errors of the deviation of normal values, exactly denoised: of all variances, and of some."""
+        """Largest relative errors of the deviation of normal values, exactly denoised: of all variances, of some."""
         moves = self.solver.moves(self.path)
 
         def expect(x: Mapping[str, torch.Tensor], k: int) -> dict[str, torch.Tensor]:
@@ -144,7 +143,7 @@ def main() -> None:
     runs = {name: work(rival if name == "released" else model, way, given.items) for name, way in found.items()}
     print(
         f"{given.model}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, "
-        f"{model.config.tokens} tokens, {given.items} samples at once, {given.threads} threads, {platform.processor()}, torch {torch.__version__}"
+        f"{model.config.tokens} tokens, {given.items} at once, {given.threads} threads, torch {torch.__version__}"
     )
     clock = time.process_time if given.threads == 1 else time.perf_counter
     measure({name: runs[name] for name in ("released", "ours")}, 1, clock)

@@ -130,7 +130,7 @@ class Rows:
                 self.top[s] = row
 
 
-@dataclass
+@dataclass(eq=False)
 class _Cascade:
     """All steps of one scene, each at a row of windows of its own."""
 
