@@ -21,7 +21,7 @@ import armillary
 from armillary.earth.fleet import sensors
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import cast, resolve
-from armillary.models.zoo import load_model
+from armillary.models.zoo import load_encoder
 from armillary.product.embed import embed
 from armillary.product.strips import Encoder
 from armillary.sample.batch import Batch
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    model = load_model("copernicus-fm-base", weights=None)
+    model = load_encoder("copernicus-fm-base", weights=None)
     assert isinstance(model, CopernicusFM)
     models: dict[str, Encoder] = {"rival": Rival(model), "plain": model}
     models |= {"float32": cast(model, "float32"), "bfloat16": cast(model, "bfloat16")}

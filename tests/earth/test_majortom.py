@@ -175,3 +175,15 @@ def test_other_spacings_obey_the_same_laws(dist_km):
         c = cell(lat, lon, dist_km=dist_km)
         assert c.id == cell(lat, lon, naming="library", dist_km=dist_km).id
         assert from_id(c.id, dist_km) == c
+
+
+@pytest.mark.parametrize("id", ["433U_1027R", "378D_1396R", "0U_0R", "890D_149L"])
+def test_the_newer_footprint_lies_on_the_lattice_of_60_m_about_the_middle(id):
+    found = from_id(id)
+    window = found.snapped_footprint
+    assert window.shape == (1056, 1056)
+    assert window.affine.c % 60 == 0
+    assert window.affine.f % 60 == (0 if found.row >= 0 else 40)
+    to_utm = Transformer.from_crs("EPSG:4326", str(window.crs), always_xy=True)
+    x, y = window.affine @ (528, 528)
+    assert np.hypot(*np.subtract(to_utm.transform(*found.center), (x, y))) < 43

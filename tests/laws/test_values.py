@@ -15,7 +15,7 @@ import armillary as arm
 ROOMS = [
     m.name
     for m in pkgutil.walk_packages(armillary.__path__, "armillary.")
-    if m.name.split(".")[1] in {"earth", "sample", "tokens", "models", "nn"}
+    if m.name.split(".")[1] in {"earth", "sample", "tokens", "models", "nn", "generate"}
 ]
 HOLDERS = [
     value

@@ -85,3 +85,12 @@ def test_both_ways_of_attention_agree_in_bfloat16(n: int) -> None:
     want = nn.functional.scaled_dot_product_attention(q.float(), k.float(), v.float())
     with torch.inference_mode():
         assert_close(attend(q, k, v).float(), want, atol=0.03, rtol=0)
+
+
+@torch.inference_mode()
+def test_a_layer_without_bias_works_in_another_precision() -> None:
+    layer, x = Linear(16, 8, bias=False), torch.ones(3, 16)
+    exact = layer(x)
+    layer.working = torch.bfloat16
+    assert layer(x).dtype == torch.bfloat16
+    torch.testing.assert_close(layer(x).float(), exact, atol=3e-2, rtol=0)

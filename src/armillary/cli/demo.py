@@ -24,7 +24,7 @@ from armillary.cli.flags import Json
 from armillary.errors import ArmillaryError, OutputRefused, SceneNotFound
 from armillary.models.mae import DECODERS, load_autoencoder
 from armillary.models.precision import Precision, cast
-from armillary.models.zoo import DEFAULT_MODEL, Model, load_model
+from armillary.models.zoo import DEFAULT_MODEL, Encoder, load_encoder
 from armillary.product import preview
 from armillary.product.embed import embed as embed_scene
 from armillary.product.receipt import ModelFacts
@@ -172,17 +172,17 @@ class Networks:
     """
 
     name: str
-    shown: Model
+    shown: Encoder
     facts: ModelFacts
-    untaught: Model | None
+    untaught: Encoder | None
 
     @classmethod
     def load(cls, name: str, precision: Precision) -> "Networks":
         """By name; trained where trained weights ship."""
         source = weights_of(name, "default")
-        shown = cast(load_model(name, weights=source), precision)
+        shown = cast(load_encoder(name, weights=source), precision)
         facts = ModelFacts.of(shown, name, source or "random")
-        return cls(name, shown, facts, None if source is None else cast(load_model(name, weights=None), precision))
+        return cls(name, shown, facts, None if source is None else cast(load_encoder(name, weights=None), precision))
 
 
 def demo(

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told
 from armillary.errors import BadInput
 from armillary.models.precision import Precision, cast
-from armillary.models.zoo import DEFAULT_MODEL, DEFAULT_WEIGHTS, load_model
+from armillary.models.zoo import DEFAULT_MODEL, DEFAULT_WEIGHTS, load_encoder
 from armillary.product.receipt import ModelFacts
 from armillary.product.write import FORMATS, Order, Step, write
 
@@ -74,7 +74,7 @@ def embed(
     source = weights_of(model, weights)
     if source is None:
         print(f"warning: {model}: RANDOM WEIGHTS. {UNTRAINED}", file=sys.stderr)
-    network = cast(load_model(model, weights=source), precision)
+    network = cast(load_encoder(model, weights=source), precision)
     about = ModelFacts.of(network, model, source or "random")
     steps = write(
         array, network, order, about, patch_px=patch, overlap=overlap, tile=tile, workers=workers, batch=batch

@@ -17,7 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from armillary.cli.flags import Json, Switch
 from armillary.errors import BadInput
-from armillary.recipes.places import open_places
 from armillary.recipes.table import RECIPES
 from armillary.train import run as runs
 from armillary.train.config import read
@@ -42,7 +41,7 @@ def train(
     Example: armillary train copernicus-fm -o run --data tiles optim.lr=1e-4 steps=2000
 
     Args:
-        recipe: copernicus-fm (nano, on a laptop) or copernicus-fm-paper.
+        recipe: copernicus-fm (nano, on a laptop), copernicus-fm-paper, cop-gen-thumb, cop-gen-nano or cop-gen-world.
         overrides: key=value, such as optim.lr=1e-4, over what the configuration says.
         output: the folder of the run.
         config: a YAML file, such as the config.yaml of another run.
@@ -53,7 +52,8 @@ def train(
     if recipe not in RECIPES:
         raise BadInput(f"no recipe is called {recipe!r}; known are {', '.join(RECIPES)}")
     chosen = RECIPES[recipe]
-    job = chosen.job(read(type(chosen.start), config, overrides, start=chosen.start), open_places(data))
+    asked = read(type(chosen.start), config, overrides, start=chosen.start)
+    job = chosen.job(asked, chosen.places(data, asked))
     stop = _Stop.on_signals()
     begun = time.monotonic()
     shown = _Shown()

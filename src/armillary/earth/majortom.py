@@ -31,6 +31,8 @@ Naming = Literal["closed", "library"]
 EARTH_KM = 6378.137
 FOOTPRINT_M, MARGIN_M, PIXEL_M = 10_680, 340, 10
 """A published 10 km product is 1068 x 1068 px of 10 m: the cell and a margin of 340 m around it."""
+SNAPPED_M, LATTICE_M = 10_560, 60
+"""A product of the newer sets (ids with MT10_) is 1056 x 1056 px of 10 m, its edges on whole pixels of 60 m."""
 PUBLISHED_LAT = 85.0
 _ID = re.compile(r"(\d+)([UD])_(\d+)([LR])")
 
@@ -93,6 +95,22 @@ class Cell:
         side = FOOTPRINT_M // PIXEL_M
         left, top = x - MARGIN_M, y - MARGIN_M + FOOTPRINT_M
         return Window.of((side, side), (PIXEL_M, 0.0, left, 0.0, -PIXEL_M, top), f"EPSG:{self.epsg}")
+
+    @cached_property
+    def snapped_footprint(self) -> Window:
+        """The window of the newer 10 m products: 1056 x 1056 px on the 60 m lattice of Sentinel-2, about the middle.
+
+        The middle of the cell, in the UTM zone in which it lies, moves to the nearest point of the lattice (multiples
+        of 60 m from the equator).
+        """
+        lon, lat = self.center
+        epsg = (32600 if lat >= 0 else 32700) + _utm_zone(lon, lat)
+        x, y = Transformer.from_crs("EPSG:4326", f"EPSG:{epsg}", always_xy=True).transform(lon, lat)
+        y0 = 0.0 if lat >= 0 else 10_000_000 % LATTICE_M
+        x, y = LATTICE_M * round(x / LATTICE_M), y0 + LATTICE_M * round((y - y0) / LATTICE_M)
+        side = SNAPPED_M // PIXEL_M
+        left, top = x - SNAPPED_M / 2, y + SNAPPED_M / 2
+        return Window.of((side, side), (PIXEL_M, 0.0, left, 0.0, -PIXEL_M, top), f"EPSG:{epsg}")
 
 
 def cell(lat: float | int, lon: float | int, naming: Naming = "closed", dist_km: float | int = 10) -> Cell:

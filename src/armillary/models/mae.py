@@ -20,7 +20,7 @@ from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CODE_WIDTH, CopernicusFM
 from armillary.models.weights import PACKAGED, load_state, read_tensors
 from armillary.models.weights import save as save_weights
-from armillary.models.zoo import load_model
+from armillary.models.zoo import load_encoder
 from armillary.nn.block import BLOCK_EPS
 from armillary.nn.init import initialise
 from armillary.nn.trunk import Trunk, run_alike
@@ -313,7 +313,7 @@ def load_autoencoder(
             f"weights={weights!r} and decoder={decoder!r} were not trained together; give both, or neither for what "
             "ships; None is random"
         )
-    encoder = load_model(name, weights)
+    encoder = load_encoder(name, weights)
     assert isinstance(encoder, CopernicusFM)  # noqa: S101 (what `DECODERS` holds)
     config, shipped = DECODERS[name]
     mae = MaskedAutoencoder(encoder, config)

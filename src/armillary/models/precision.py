@@ -19,13 +19,14 @@ from typing import Literal, TypeVar
 import torch
 
 from armillary.errors import BadInput
+from armillary.models.cop_gen import CopGen
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.vit import ViT
 from armillary.nn.linear import Linear
 
 Precision = Literal["float32", "bfloat16", "auto"]
 Resolved = Literal["float32", "bfloat16"]
-M = TypeVar("M", bound=CopernicusFM | ViT)
+M = TypeVar("M", bound=CopernicusFM | ViT | CopGen)
 
 DTYPES: Mapping[Resolved, torch.dtype] = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16})
 
@@ -56,10 +57,10 @@ def cast(model: M, precision: str) -> M:
     0.17 GB in bfloat16, 0.34 GB in float32.
 
     Example:
-        >>> from armillary.models.zoo import load_model
-        >>> fast = cast(load_model("copernicus-fm-small", weights=None), "auto")
+        >>> from armillary.models.zoo import load_encoder
+        >>> fast = cast(load_encoder("copernicus-fm-small", weights=None), "auto")
     """
-    dtype = DTYPES[resolve(precision, model.position.cls_token.device)]
+    dtype = DTYPES[resolve(precision, next(model.parameters()).device)]
     vectors = model.vectors.values() if isinstance(model, CopernicusFM) else ()
     shared: dict[int, object] = {id(t): t for t in (*model.parameters(), *model.buffers(), *vectors)}
     other = copy.deepcopy(model, shared)
@@ -72,7 +73,9 @@ def cast(model: M, precision: str) -> M:
 
 def precision_of(model: object) -> Resolved:
     """In which precision a model multiplies, for a receipt; "float32" for a model that cannot be cast."""
-    return "bfloat16" if isinstance(model, CopernicusFM | ViT) and model.working == torch.bfloat16 else "float32"
+    return (
+        "bfloat16" if isinstance(model, CopernicusFM | ViT | CopGen) and model.working == torch.bfloat16 else "float32"
+    )
 
 
 def _has_native_bfloat16(device: torch.device) -> bool:

@@ -1,8 +1,8 @@
 """Weights: from a file or a hub to a model, strictly, and back.
 
-The one place that knows the *official* key names of Copernicus-FM and of the layout of DINOv2. Inside, parameters are
-called by what they are; `official_name` says what each is called on file. A file of another shape is refused with the
-full list of differences.
+The one place that knows the *official* key names of Copernicus-FM, of the layout of DINOv2 and of COP-GEN. Inside,
+parameters are called by what they are; `official_name` says what each is called on file. A file of another shape is
+refused with the full list of differences.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import json
 import math
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import as_file, files
 from os import PathLike
 from pathlib import Path
@@ -24,6 +24,9 @@ from torch import Tensor, nn
 from armillary.errors import WeightsMismatch, WeightsMissing, need
 
 HUB = "hf://"
+
+UNDER = ("model", "state_dict", "nnet_ema", "ema", "nnet")
+"""Under which names a file may hold its tensors beside other things; averaged ones before those they average."""
 
 PACKAGED = "package://"
 """An address that begins with this is a file that ships with this program, in models/data."""
@@ -47,8 +50,27 @@ _GENERATOR = (
     (r"\.layer\.norm(\d)\.", r".weight_generator.transformer_encoder.layers.0.norm\1."),
 )
 
+_COP_GEN = (
+    (r"^patches\.(\d+)\.kernel$", r"patch_embeds.\1.proj.weight"),
+    (r"^patches\.(\d+)\.bias$", r"patch_embeds.\1.proj.bias"),
+    (r"^times\.(\d+)\.fc1\.", r"time_img_embeds.\1.0."),
+    (r"^times\.(\d+)\.fc2\.", r"time_img_embeds.\1.2."),
+    (r"^heads\.", "decoder_preds."),
+    (r"^places$", "pos_embed"),
+    (r"^ground\.", OWN_PREFIX + "ground."),
+    (r"^trunk\.down\.", "in_blocks."),
+    (r"^trunk\.middle\.", "mid_block."),
+    (r"^trunk\.up\.", "out_blocks."),
+    (r"^(in_blocks\.\d+|mid_block|out_blocks\.\d+)\.attention\.", r"\1.attn."),
+    (r"\.join_norm\.", ".norm1."),
+    (r"\.attention_norm\.", ".norm2."),
+    (r"\.mlp_norm\.", ".norm3."),
+    (r"\.join\.", ".skip_linear."),
+)
+
 OFFICIAL = (
     *_GENERATOR,
+    *_COP_GEN,
     (r"^spectral\.", "patch_embed_spectral."),
     (r"^named\.", "patch_embed_variable."),
     (r"^language\.", "patch_embed_variable.language_proj."),
@@ -101,7 +123,14 @@ def dinov2_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return named
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str, remedy: str = _REMEDY) -> None:
+def load_state(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    source: str,
+    remedy: str = _REMEDY,
+    naming: Callable[[str], str] = official_name,
+) -> None:
     """Give a model the values of a file, as float32; every key and shape must fit.
 
     Args:
@@ -109,12 +138,13 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor], *, source: str, re
         state: of a file, by official name.
         source: what the file is called, for the refusal.
         remedy: what the refusal advises.
+        naming: our name of a parameter -> its name on file.
 
     Raises:
         WeightsMismatch: with every missing, unexpected and mis-shaped key.
     """
-    ours = {official_name(k): k for k in model.state_dict()}
-    shapes = {official_name(k): tuple(v.shape) for k, v in model.state_dict().items()}
+    ours = {naming(k): k for k in model.state_dict()}
+    shapes = {naming(k): tuple(v.shape) for k, v in model.state_dict().items()}
     theirs = {k: v for k, v in state.items() if not k.startswith(IGNORED)}
     missing = sorted(shapes.keys() - theirs.keys())
     unexpected = sorted(theirs.keys() - shapes.keys())
@@ -227,7 +257,7 @@ def read_facts(href: str | PathLike[str]) -> dict[str, str]:
 def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:
     """Every tensor of a .safetensors or PyTorch file by name; the file cannot run code.
 
-    A PyTorch file is a flat dict, or one under "model" or "state_dict".
+    A PyTorch file is a flat dict, or one under one of the names in `UNDER`.
     """
     path = locate(href)
     try:
@@ -239,7 +269,7 @@ def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:
             f"{path} cannot be read as weights ({_reason(cause)}); give a whole .safetensors or a .pth file of plain "
             "tensors"
         ) from cause
-    for key in ("model", "state_dict"):
+    for key in UNDER:
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
     if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.errors import BadInput, WeightsMissing
+from armillary.models.cop_gen import CopGen, cop_gen_of
+from armillary.models.cop_gen_sizes import COP_GEN, CopGenConfig
 from armillary.models.copernicus_fm import CopernicusFM, random_model, random_sentence_projection
 from armillary.models.language import read_vectors
 from armillary.models.sizes import SIZES, CopernicusFMConfig, Quirks
@@ -40,15 +42,24 @@ OFFICIAL_FILES: Mapping[str, str] = MappingProxyType(
         "softcon-base-s2": f"{_SOFTCON}/B13_vitb14_softcon.pth",
         "softcon-small-s1": f"{_SOFTCON}/B2_vits14_softcon.pth",
         "softcon-base-s1": f"{_SOFTCON}/B2_vitb14_softcon.pth",
+        "cop-gen-beta": "hf://mespinosami/COP-GEN-Beta/nnet_ema_114000.pth",
+        "cop-gen-base": "hf://mespinosami/copgen-base/500000_nnet_ema.pth",
     }
 )
-"""Model name -> where its authors publish it (Copernicus-FM: CC-BY-4.0; DINOv2 and SoftCon: Apache-2.0)."""
+"""Model name -> where its authors publish it.
+
+Copernicus-FM and COP-GEN: CC-BY-4.0; DINOv2 and SoftCon: Apache-2.0; COP-GEN-Beta: its authors name no licence.
+"""
 
 
 ZOO: Mapping[str, CopernicusFMConfig | ViTConfig] = MappingProxyType({**SIZES, **VITS})
-"""Model name -> the configuration that builds it."""
+"""Name of a model that embeds -> the configuration that builds it. Those that generate are in `COP_GEN`."""
 
-Model = CopernicusFM | ViT
+Encoder = CopernicusFM | ViT
+"""What embeds."""
+
+Model = Encoder | CopGen
+"""What `load_model` gives."""
 
 
 def load_model(
@@ -63,7 +74,7 @@ def load_model(
     """A model in eval mode, on the CPU, in float32. The weights of copernicus-fm-nano ship; no network is needed.
 
     Args:
-        name: as in `ZOO`.
+        name: as in `ZOO` or `armillary.models.cop_gen.COP_GEN`.
         weights: "default" (what ships), None (random), a .safetensors or .pth file, or "hf://owner/repo/file".
         vectors: official language vectors of named bands: the authors' .pt file, a .safetensors file, or a mapping.
         sentence_route: let named bands without an official vector pass through the project's own text projection.
@@ -85,14 +96,29 @@ def load_model(
         >>> load_model("copernicus-fm-small", weights=None).config.width  # random
         384
     """
+    if name not in COP_GEN:
+        return load_encoder(name, weights, vectors=vectors, sentence_route=sentence_route, quirks=quirks, seed=seed)
+    _refuse_extras(name, vectors, sentence_route, quirks)
+    return _cop_gen(name, COP_GEN[name], weights, seed)
+
+
+def load_encoder(
+    name: str,
+    weights: str | PathLike[str] | None = "default",
+    *,
+    vectors: str | PathLike[str] | Mapping[str, Float[Tensor, " d"]] | None = None,
+    sentence_route: bool | None = None,
+    quirks: Quirks | None = None,
+    seed: int = 0,
+) -> Encoder:
+    """A model that embeds; arguments and errors as for `load_model`, and one that generates is refused."""
+    if name in COP_GEN:
+        raise BadInput(f"{name} generates, it does not embed; models that embed are {', '.join(ZOO)}")
     if name not in ZOO:
-        raise BadInput(f"no model is called {name!r}; known are {', '.join(ZOO)}")
+        raise BadInput(f"no model is called {name!r}; known are {', '.join((*ZOO, *COP_GEN))}")
     config = ZOO[name]
     if isinstance(config, ViTConfig):
-        if not (vectors is None and sentence_route is None and quirks is None):
-            raise BadInput(
-                f"{name} takes no vectors=, sentence_route= or quirks=; these are Copernicus-FM's: leave them out"
-            )
+        _refuse_extras(name, vectors, sentence_route, quirks)
         return _vit(name, config, weights, seed)
     config = config if quirks is None else replace(config, quirks=quirks)
     table = vectors if isinstance(vectors, Mapping) else None if vectors is None else read_vectors(vectors)
@@ -111,6 +137,20 @@ def _default(name: str) -> str:
         f"no weights of {name} ship with this version; give weights= a .pth or .safetensors file or hf://owner/repo/file"
         f"{where}, or weights=None for random ones"
     )
+
+
+def _refuse_extras(name: str, *extras: object) -> None:
+    if any(e is not None for e in extras):
+        raise BadInput(
+            f"{name} takes no vectors=, sentence_route= or quirks=; these are Copernicus-FM's: leave them out"
+        )
+
+
+def _cop_gen(name: str, config: CopGenConfig, weights: str | PathLike[str] | None, seed: int) -> CopGen:
+    if weights is None:
+        return CopGen(config, seed=seed).eval()
+    source = _default(name) if weights == "default" else weights
+    return cop_gen_of(config, read_tensors(locate(source)), source=str(source))
 
 
 def _vit(name: str, config: ViTConfig, weights: str | PathLike[str] | None, seed: int) -> ViT:

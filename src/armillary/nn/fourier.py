@@ -1,4 +1,4 @@
-"""Numbers as waves: the Fourier expansion of scalars and the sin-cos table of grid positions.
+"""Numbers as waves: the Fourier expansion of scalars, of diffusion times, and the sin-cos table of grid positions.
 
 The expansion is that of Aurora (arXiv:2405.13063, sec. B), as Copernicus-FM uses it (arXiv:2503.11849, sec. 4.2).
 """
@@ -26,6 +26,21 @@ def expand(x: Float[Tensor, "*b"], *, shortest: float, longest: float, width: in
     exponent = torch.linspace(math.log10(shortest), math.log10(longest), n, dtype=torch.float64, device=x.device)
     phase = x.to(torch.float64)[..., None] * (2 * math.pi / 10**exponent)
     return torch.cat((phase.sin(), phase.cos()), dim=-1).to(torch.float32)
+
+
+def time_waves(times: Float[Tensor, "*b"], width: int) -> Float[Tensor, "*b {width}"]:
+    """Cosines, then sines, of diffusion times at frequencies 10000^(-k / (width / 2)), in float32.
+
+    As in the transformer's position code (arXiv:1706.03762, 3.5), with the cosines first, as COP-GEN-Beta has them.
+
+    Args:
+        times: in network units, 0 to 1000; fractions are allowed.
+        width: even number of values returned per time.
+    """
+    half = width // 2
+    frequency = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32, device=times.device) / half)
+    phase = times.to(torch.float32)[..., None] * frequency
+    return torch.cat((phase.cos(), phase.sin()), dim=-1)
 
 
 def sincos_grid(side: int, width: int) -> Float[Tensor, "{side}*{side} {width}"]:

@@ -24,25 +24,27 @@ COPIES_KEPT = 2
 class Linear(nn.Linear):
     """x W^T + b; in `working` precision where that is set and no gradients are wanted."""
 
-    def __init__(self, width_in: int, width_out: int) -> None:
-        super().__init__(width_in, width_out)
+    def __init__(self, width_in: int, width_out: int, *, bias: bool = True) -> None:
+        super().__init__(width_in, width_out, bias=bias)
         self.working: torch.dtype | None = None
-        self.copies: Recall[tuple[Tensor, Tensor, bool]] = Recall(COPIES_KEPT)
+        self.copies: Recall[tuple[Tensor, Tensor | None, bool]] = Recall(COPIES_KEPT)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b e"]:
         """Each row on its own; the result has the working precision, where one is set."""
         if self.working is None or torch.is_grad_enabled():
             return super().forward(x)
         key = (self.working, self.weight.device)
-        weight, bias, packed = self.copies.get(key, (self.weight, self.bias), self._copy)
+        own = (self.weight,) if self.bias is None else (self.weight, self.bias)
+        weight, bias, packed = self.copies.get(key, own, self._copy)
         x = x.to(self.working)
         if packed:
             out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
             return out
         return linear(x, weight, bias)
 
-    def _copy(self) -> tuple[Tensor, Tensor, bool]:
-        weight, bias = self.weight.to(self.working), self.bias.to(self.working)
+    def _copy(self) -> tuple[Tensor, Tensor | None, bool]:
+        weight = self.weight.to(self.working)
+        bias = None if self.bias is None else self.bias.to(self.working)
         if weight.device.type != "cpu" or not can_pack(weight.dtype):
             return weight, bias, False
         return torch.ops.mkldnn._reorder_linear_weight(weight, PACKED_ROWS), bias, True

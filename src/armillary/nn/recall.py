@@ -50,7 +50,7 @@ class Recall(Generic[T]):
         with torch.inference_mode(False), torch.no_grad():
             value = compute()
         self._kept.pop(key, None)
-        while len(self._kept) >= self.size:
-            self._kept.pop(next(iter(self._kept)))
+        for oldest in list(self._kept)[: max(0, len(self._kept) - self.size + 1)]:  # a list: threads share a model
+            self._kept.pop(oldest, None)
         self._kept[key] = (now, value)
         return value

@@ -13,7 +13,7 @@ from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import cast
 from armillary.models.vit import ViT, native_patch_px
-from armillary.models.zoo import DEFAULT_MODEL, load_model
+from armillary.models.zoo import DEFAULT_MODEL, load_encoder
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.sample.batch import Batch
 
@@ -88,7 +88,7 @@ def refuse_patches(encoder: Encoder, plan: Plan) -> None:
 
 def _encoder(model: str | Encoder, precision: str | None) -> Encoder:
     if isinstance(model, str):
-        return cast(load_model(model), precision or "float32")
+        return cast(load_encoder(model), precision or "float32")
     if not isinstance(model, Encoder):
         raise BadInput(f"model={model!r} was given; give a name that arm.load_model knows, or a model with batch()")
     if precision is None:

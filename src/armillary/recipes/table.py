@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from armillary.recipes.cop_gen import NANO, THUMB, WORLD, cop_gen, pairs_of, thumbs_of, world_of
 from armillary.recipes.copernicus_fm import PAPER, UPSTREAM, CopernicusFMRecipe, copernicus_fm
-from armillary.recipes.places import Places
+from armillary.recipes.places import Places, open_places
 from armillary.train.config import TrainConfig
 from armillary.train.run import Job
 
@@ -19,11 +21,13 @@ class Recipe:
         line: what it does.
         start: its configuration, which files and overrides change.
         job: configuration and places -> the run.
+        places: what `--data` holds, given with the configuration.
     """
 
     line: str
     start: TrainConfig
     job: Callable[[Any, Places], Job]
+    places: Callable[[Path | None, Any], Places] = lambda folder, _: open_places(folder)
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
@@ -31,5 +35,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "copernicus-fm": Recipe("the nano size, for a laptop", CopernicusFMRecipe(), copernicus_fm),
         "copernicus-fm-paper": Recipe("the base size as in the paper, for many GPUs", PAPER, copernicus_fm),
         "copernicus-fm-upstream": Recipe("the same with the released code's mistakes", UPSTREAM, copernicus_fm),
+        "cop-gen-thumb": Recipe("any to any of flood sites, before and after", THUMB, cop_gen, thumbs_of),
+        "cop-gen-nano": Recipe("any to any of real places, physical units", NANO, cop_gen, pairs_of),
+        "cop-gen-world": Recipe("the same of a synthetic world", WORLD, cop_gen, world_of),
     }
 )

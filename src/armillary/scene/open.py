@@ -21,6 +21,7 @@ from armillary.scene.access.netcdf import opened
 from armillary.scene.crop import Span, cropped
 from armillary.scene.gridded import cube, folder, raster, treesatai
 from armillary.scene.hrefs import gdal_name, is_remote, local
+from armillary.scene.majortom import part
 from armillary.scene.request import Request
 from armillary.scene.s1 import grd
 from armillary.scene.s2 import safe
@@ -43,7 +44,7 @@ class Reader(Protocol):
         """The scene, lazily."""
 
 
-READERS: tuple[Reader, ...] = (folder, safe, zarr, grd, olci, tropomi, stac, cube, treesatai, raster)
+READERS: tuple[Reader, ...] = (folder, safe, zarr, grd, olci, tropomi, stac, cube, treesatai, part, raster)
 """Most particular first: products with metadata, then folders, then single rasters."""
 
 

@@ -1,0 +1,173 @@
+"""Joint diffusion (arXiv:2504.08548, arXiv:2603.03239) trained on co-located samples, in pixels.
+
+`THUMB` learns flood sites as display composites, before and after; `NANO` real places in physical units, best begun
+from `WORLD`, the same strands of a synthetic world. What any of them generates is no measurement.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass as plain
+from dataclasses import field, replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from armillary.errors import BadInput, SceneNotFound
+from armillary.generate.joint import joint_of
+from armillary.models.cop_gen import COP_GEN, CopGen
+from armillary.recipes.copernicus_fm import HELD_OUT_SEED, take_over
+from armillary.recipes.joint_panels import joint_panels
+from armillary.recipes.places import Places
+from armillary.sample.pairs import Pairs
+from armillary.sample.sample import Sample
+from armillary.sample.strands import Code, Strands, encode, physical, stack, turned
+from armillary.sample.stream import Draw, Stream
+from armillary.sample.thumbs import Thumbs
+from armillary.sample.world.world import World
+from armillary.train.config import TrainConfig
+from armillary.train.denoise import DenoiseConfig, Denoising
+from armillary.train.objective import Objective
+from armillary.train.optim import OptimConfig
+from armillary.train.run import Job
+
+_TURN = 51
+"""Last word of a seed."""
+
+WORLD_PLACES = 1_000_000
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class CopGenRecipe(TrainConfig):
+    """What is trained, and how.
+
+    Args:
+        model: name of a size in the zoo that works on pixels.
+        denoise: what is learned.
+        turns: every item is turned and mirrored at random, all its strands alike.
+        held_out_group: of flood sites: nothing of this group is learned from; "" learns from all.
+        begin: folder of a run whose last values are taken over; "" begins anew.
+    """
+
+    steps: int = 4000
+    batch_size: int = 32
+    optim: OptimConfig = OptimConfig(lr=6e-4, warmup_steps=200, weight_decay=0.01)
+    ema_decay: float | None = 0.999
+    held_out_every: int = 500
+    checkpoint_every: int = 250
+    model: str = "cop-gen-thumb"
+    denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
+    turns: bool = True
+    held_out_group: str = ""
+    begin: str = ""
+
+
+THUMB = CopGenRecipe()
+NANO = replace(THUMB, model="cop-gen-nano")
+WORLD = replace(THUMB, model="cop-gen-nano")
+
+
+def thumbs_of(folder: Path | None, config: CopGenRecipe) -> Places:
+    """Flood sites, those of one group held out.
+
+    Raises:
+        SceneNotFound: no folder.
+        BadInput: no such group.
+    """
+    if folder is None or not folder.is_dir():
+        raise SceneNotFound(f"{folder or 'nothing'} was given; give --data a folder of flood sites (studies/pairs.py)")
+    side = joint_of(config.model).codes[0].shape[1] * 2
+    everything = Thumbs(folder, side_px=side)
+    groups = sorted({everything.group(i) for i in range(len(everything))})
+    held = config.held_out_group or groups[-1]
+    if held not in groups:
+        raise BadInput(f"group {held!r} was to be held out; there are {', '.join(groups)}")
+    learned = groups if not config.held_out_group else [g for g in groups if g != held]
+    return Places(Thumbs(folder, tuple(learned), side), Thumbs(folder, (held,), side))
+
+
+def pairs_of(folder: Path | None, config: CopGenRecipe) -> Places:
+    """Real places of which several sensors were measured, in physical units.
+
+    Raises:
+        SceneNotFound: no folder.
+    """
+    if folder is None or not folder.is_dir():
+        raise SceneNotFound(f"{folder or 'nothing'} was given; give --data a folder of tiles (studies/pairs.py)")
+    side = joint_of(config.model).codes[0].shape[1]
+    return Places(Pairs(folder, "train", side, together=2), Pairs(folder, "held-out", side, together=2))
+
+
+def world_of(folder: Path | None, config: CopGenRecipe) -> Places:
+    """A synthetic world; another one is held out."""
+    if folder is not None:
+        raise BadInput(f"--data {folder} was given and a synthetic world needs none; leave it out")
+    return Places(World(WORLD_PLACES, config.seed), World(256, config.seed + HELD_OUT_SEED))
+
+
+def cop_gen(config: CopGenRecipe, places: Places) -> Job:
+    """The run of a configuration.
+
+    Raises:
+        BadInput: no model of pixels has that name, or the run to begin from has no checkpoint.
+    """
+    joint = joint_of(config.model)
+    collate = Collate(joint.codes, config.turns)
+    stream = Stream(places.train, config.batch_size, seed=config.seed, workers=config.workers)
+    return Job(
+        name="cop-gen",
+        build=lambda: _objective(config, collate),
+        model=_network,
+        stream=stream,
+        held_out=Stream(places.held_out, config.batch_size, seed=config.seed + HELD_OUT_SEED),
+        config=config,
+        facts={"model": config.model, "objective": "joint diffusion", "strands": " ".join(joint.shapes)},
+        panels=lambda objective, draw: joint_panels(_network(objective), joint, collate(draw), draw.seeds),
+    )
+
+
+@plain(frozen=True)
+class Collate:
+    """The samples of a draw as network numbers.
+
+    Args:
+        codes: what each strand means.
+        turns: whether items are turned and mirrored by their seeds.
+    """
+
+    codes: tuple[Code, ...]
+    turns: bool
+
+    def __call__(self, draw: Draw) -> Strands:
+        """One item per place of the draw."""
+        items = [encode(physical(samples, self.codes), self.codes) for samples in by_place(draw)]
+        if self.turns:
+            items = [turned(item, *_turn(seed)) for item, seed in zip(items, draw.seeds, strict=True)]
+        return stack(items, self.codes)
+
+
+def by_place(draw: Draw) -> list[Mapping[str, Sample]]:
+    """The samples of each place of a draw."""
+    found: list[dict[str, Sample]] = [{} for _ in draw.keys]
+    for sensor, rows in draw.rows.items():
+        for sample, row in zip(draw.samples[sensor], rows, strict=True):
+            found[row][sensor] = sample
+    return list(found)
+
+
+def _turn(seed: int) -> tuple[int, bool]:
+    quarters, mirrored = np.random.default_rng((seed, _TURN)).integers((4, 2))
+    return int(quarters), bool(mirrored)
+
+
+def _objective(config: CopGenRecipe, collate: Callable[[Draw], Strands]) -> Denoising:
+    objective = Denoising(CopGen(COP_GEN[config.model], seed=config.seed), config.denoise, collate)
+    if config.begin:
+        take_over(objective, Path(config.begin))
+    return objective
+
+
+def _network(objective: Objective) -> nn.Module:
+    assert isinstance(objective, Denoising)  # noqa: S101 (what `_objective` makes)
+    return objective.model

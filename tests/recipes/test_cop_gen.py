@@ -1,0 +1,56 @@
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from armillary.errors import BadInput, SceneNotFound
+from armillary.generate.joint import joint_of
+from armillary.models.cop_gen import COP_GEN, cop_gen_of
+from armillary.models.weights import read_tensors
+from armillary.recipes.cop_gen import THUMB, WORLD, Collate, cop_gen, thumbs_of, world_of
+from armillary.sample.stream import Stream
+from armillary.sample.world.world import World
+from armillary.train.run import run
+
+QUICK = replace(WORLD, steps=1, batch_size=2, held_out_batches=1, accelerator="cpu", checkpoint_every=1)
+
+
+def test_a_run_on_the_synthetic_world_leaves_weights_that_load_and_panels(tmp_path: Path) -> None:
+    steps = list(run(cop_gen(QUICK, world_of(None, QUICK)), tmp_path / "run"))
+    assert steps[-1].step is not None
+    assert torch.isfinite(torch.tensor(steps[-1].step.loss))
+    cop_gen_of(COP_GEN["cop-gen-nano"], read_tensors(tmp_path / "run" / "weights.safetensors"), source="run")
+    assert (tmp_path / "run" / "pictures" / "panels-after.png").stat().st_size > 10_000
+
+
+def test_all_strands_of_an_item_are_turned_alike() -> None:
+    draw = next(iter(islice(Stream(World(50, 1), 4, seed=3), 1)))
+    codes = joint_of("cop-gen-nano").codes
+    still, turned = Collate(codes, turns=False)(draw), Collate(codes, turns=True)(draw)
+    assert torch.equal(still.present, turned.present)
+    assert any(not torch.equal(still.x["dem"][i], turned.x["dem"][i]) for i in range(4))
+    for i in range(4):
+        ways = [
+            (k, m)
+            for k in range(4)
+            for m in (False, True)
+            if torch.equal(_turned(still.x["dem"][i], k, m), turned.x["dem"][i])
+        ]
+        assert any(torch.equal(_turned(still.x["s2-l1c-10m"][i], *w), turned.x["s2-l1c-10m"][i]) for w in ways)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SceneNotFound, match="give --data a folder of flood sites"):
+        thumbs_of(tmp_path / "none", THUMB)
+
+
+def test_the_world_takes_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="a synthetic world needs none"):
+        world_of(tmp_path, WORLD)
+
+
+def _turned(x: torch.Tensor, quarters: int, mirrored: bool) -> torch.Tensor:
+    out = torch.rot90(x, quarters, (1, 2))
+    return out.flip(-1) if mirrored else out
