@@ -19,8 +19,8 @@ import pandas as pd
 from jaxtyping import Float
 from pyproj import Transformer
 
-from armillary.bench.dealt import block_name
-from armillary.bench.real_points import BLOCK_DEG, FIELD_BLOCK_DEG, WIDE_BLOCK_DEG
+from armillary.bench.archives.dealt import block_name
+from armillary.bench.archives.points import BLOCK_DEG, FIELD_BLOCK_DEG, WIDE_BLOCK_DEG
 from armillary.probe.splits import group_folds
 from armillary.sample.array import from_array
 from armillary.scene.open import open

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 
-from armillary.bench.drawn import Spot, tif
 from armillary.bench.files import open_files
 from armillary.bench.kuro_siwo import EVENTS, KURO_SIWO
+from armillary.bench.specimens.drawn import Spot, tif
 
 SPOT = Spot("EPSG:3857", Affine(10.0, 0.0, 1336000.0, 0.0, -10.0, 5942000.0))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from armillary.bench.dealt import Dealt, split_rows
+from armillary.bench.archives.dealt import Dealt, split_rows
 from armillary.bench.files import open_files
 from armillary.bench.real_mini import ABSENT, OMBRIA_FOLDS, question, real_mini
 from armillary.bench.task import Items, Task

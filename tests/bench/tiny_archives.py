@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from armillary.bench.drawn import Recipe
+from armillary.bench.specimens.drawn import Recipe
 from armillary.bench.specimens.write import Form, write_specimens
 
 TINY = Recipe(train=4, val=2, test=3, side_px=16)

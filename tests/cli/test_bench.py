@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.bench.drawn import Recipe
+from armillary.bench.specimens.drawn import Recipe
 from armillary.bench.specimens.write import write_specimens
 from armillary.bench.tasks import COPERNICUS
 from armillary.cli.app import main

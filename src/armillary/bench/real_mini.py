@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from armillary.bench import real_chips, real_points
+from armillary.bench.archives import chips, points
 from armillary.bench.archives.corine import CLASSES as CORINE
 from armillary.bench.task import Archive, Joined, Suite, Task
 from armillary.earth.bands import Named
@@ -101,7 +101,7 @@ def _scenes() -> Iterator[Task]:
             l1c,
             OneOf(EUROSAT),
             _archive("eurosat_ms", "MIT", "Helber et al. 2019 (arXiv:1709.00029)"),
-            real_chips.eurosat(l1c, EUROSAT, fold),
+            chips.eurosat(l1c, EUROSAT, fold),
             knows=("place", "area"),
             note="true labels; folds of whole blocks of 2 degrees; held out of pretraining",
         )
@@ -112,7 +112,7 @@ def _scenes() -> Iterator[Task]:
         l2a,
         OneOf(classes),
         _archive("s2_l2a_weak", "none stated; Copernicus Sentinel data terms", "labels: agreement of public models"),
-        real_chips.weak(l2a, classes),
+        chips.weak(l2a, classes),
         knows=("area",),
         note="weak labels; clusters of near-duplicates are never cut; the tiles that are asked were held out of the "
         "pretraining of copernicus-fm-nano, which was told the weak labels of the tiles that teach",
@@ -135,7 +135,7 @@ def _floods() -> Iterator[Task]:
                     sensor,
                     ClassMap(FLOOD),
                     _archive("ombria", "none stated", "Drakonakis et al. 2022 (OmbriaNet)"),
-                    real_chips.ombria(sensor, satellite, fold, views=views),
+                    chips.ombria(sensor, satellite, fold, views=views),
                     joined=joined,
                     note=f"8 bit display composites of unknown places; six groups of them, each left out once; an "
                     f"interval is over groups; {_UNSEEN.format('g2')}",
@@ -148,7 +148,7 @@ def _floods() -> Iterator[Task]:
             s1,
             ClassMap(WATER),
             _archive("sen1floods11", "CC-BY-4.0", "Bonafilia et al. 2020 (Sen1Floods11)"),
-            real_chips.sen1floods11(s1, fold),
+            chips.sen1floods11(s1, fold),
             knows=("place", "area"),
             note="chips with hand labels, in tiles of 256 px; two countries are asked and four teach; no items "
             f"choose; {_UNSEEN.format('Spain')}",
@@ -163,7 +163,7 @@ def _patches() -> Iterator[Task]:
             sensors[name],
             AnyOf(CORINE),
             _archive("bigearthnet_s1s2_pairs", "CDLA-Permissive-1.0", "Sumbul et al. 2021 (arXiv:2105.07921)"),
-            real_chips.bigearthnet(sensors[name], satellite),
+            chips.bigearthnet(sensors[name], satellite),
             knows=("place", "time", "area"),
             note="four patches teach and two are asked: shows that it runs, and no more; whole satellite tiles",
         )
@@ -172,7 +172,7 @@ def _patches() -> Iterator[Task]:
 def _series() -> Iterator[Task]:
     """Pixels through time as flat patches."""
     flat = "single pixels as flat patches: no texture; features are the mean over dates"
-    s1, l1c = sensors["s1-grd"], sensors["s2-l1c"].select(real_points.PRESTO_S2)
+    s1, l1c = sensors["s1-grd"], sensors["s2-l1c"].select(points.PRESTO_S2)
     for sensor in (s1, sensors["s2-l2a"].select(_OPTICAL)):
         yield Task(
             f"cropland-{sensor.name[:2]}",
@@ -180,7 +180,7 @@ def _series() -> Iterator[Task]:
             sensor,
             OneOf(CROPLAND),
             _archive("worldcereal_cubes", "MIT", "WorldCereal reference points"),
-            real_points.worldcereal(sensor),
+            points.worldcereal(sensor),
             joined="mean",
             knows=("place", "time", "area"),
             note=f"annual cropland or not; blocks of 10 degrees; {flat}",
@@ -193,7 +193,7 @@ def _series() -> Iterator[Task]:
                 sensor,
                 Value(unit),
                 _archive("presto_timeseries", "MIT", "Tseng et al. 2023 (arXiv:2304.14065)"),
-                real_points.presto(sensor, name),
+                points.presto(sensor, name),
                 joined="mean",
                 knows=("place", "area"),
                 note=f"blocks of 2 degrees; years are not told, so times are unknown; {flat}",
@@ -209,7 +209,7 @@ def _tables() -> Iterator[Task]:
         fields,
         OneOf(CROPS),
         _archive("srr2_croptype_s1s2", "Apache-2.0", "openEO Platform, SRR2 notebooks"),
-        real_points.crops(fields, CROPS),
+        points.crops(fields, CROPS),
         knows=("place",),
         note="seasonal features of Sentinel-1 and -2 whose scaling nobody tells: no pixels, so baselines only; "
         "blocks of 0.25 degrees",
@@ -221,7 +221,7 @@ def _tables() -> Iterator[Task]:
         station,
         Value("ug m-3"),
         _archive("s5p", "none stated", "Scheibenreif et al. 2022; EEA"),
-        real_points.stations(station),
+        points.stations(station),
         knows=("place",),
         note="facts of a station and no pixels, so baselines only; a place is the middle of a Sentinel-2 tile, within "
         "80 km; blocks of 5 degrees",
@@ -244,7 +244,7 @@ def _coordinates() -> Iterator[Task]:
             sensor,
             Value(unit),
             _archive("location_benchmarks", "CC-BY-4.0 (MOSAIKS), MIT", "Rolf et al. 2021; SatCLIP; TorchSpatial"),
-            real_points.places(sensor, table, column),
+            points.places(sensor, table, column),
             knows=("place",),
             note="coordinates and no pixels: an encoder is shown an empty patch and told where it is; blocks of 10 "
             "degrees",
@@ -261,7 +261,7 @@ def _table(name: str, columns: tuple[str, ...], gsd_m: float) -> Sensor:
         unit="1",
         gsd_m=gsd_m,
         band_gsd_m=(gsd_m,) * len(columns),
-        patch_px=real_points.POINT_PX,
-        chip_px=real_points.POINT_PX,
+        patch_px=points.POINT_PX,
+        chip_px=points.POINT_PX,
         plausible=(-1e6, 1e6),
     )

@@ -127,6 +127,8 @@ def run(
         )
         cells = list(_watched(arena, resume=resume, quiet=as_json or not team.leads))
         leads = team.leads
+    if not cells:
+        raise BadInput("nothing was asked: no encoder, or no probe that gives such answers; see `armillary bench list`")
     if leads:
         _tell(arena, cells, as_json=as_json)
 

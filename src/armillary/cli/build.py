@@ -12,9 +12,9 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from armillary.alone import alone
 from armillary.cli.flags import Json
 from armillary.errors import ArmillaryError, BadInput, OutputRefused, SceneNotFound, SceneUnreadable
-from armillary.product.folder import alone
 from armillary.sample.convert import write_shards, write_tree
 from armillary.sample.indexing import index_shards, index_tree
 from armillary.sample.shards import CopernicusShards

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import rasterio
 import xarray as xr
 
+from armillary.alone import alone
 from armillary.earth.when import iso, utc
 from armillary.errors import ArmillaryError, BadInput, EmptyScene, OutputRefused, PlaceUnknown
 from armillary.models.vit import native_patch_px
@@ -25,7 +26,7 @@ from armillary.product.cog import GDAL_CACHE_MB, write_cog
 from armillary.product.cube import CONVENTION, write_zarr
 from armillary.product.embed import refuse_patches
 from armillary.product.encoding import Encoding
-from armillary.product.folder import RECEIPT, alone, clear, receipt_in
+from armillary.product.folder import RECEIPT, clear, receipt_in
 from armillary.product.receipt import ModelFacts
 from armillary.product.staging import Staging, differences
 from armillary.product.strips import Encoder, Plan, plan_of, strips

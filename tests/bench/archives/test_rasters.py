@@ -6,8 +6,8 @@ import rasterio
 from affine import Affine
 
 from armillary.bench.archives.rasters import read_bands, read_raster, to_values
-from armillary.bench.drawn import Spot, tif
 from armillary.bench.files import Folder
+from armillary.bench.specimens.drawn import Spot, tif
 from armillary.bench.tasks import EUROSAT_S2
 from armillary.earth.fleet import sensors
 from armillary.errors import SceneUnreadable

@@ -7,8 +7,8 @@ import pytest
 from affine import Affine
 
 from armillary.bench import tasks
-from armillary.bench.drawn import Spot, tif
 from armillary.bench.files import Folder
+from armillary.bench.specimens.drawn import Spot, tif
 from armillary.bench.task import Item, Items
 from armillary.bench.variants import VARIANTS
 from armillary.errors import SceneNotFound, SceneUnreadable

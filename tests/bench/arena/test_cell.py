@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -60,3 +60,21 @@ def test_half_a_file_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_cell_without_an_answer_has_no_score() -> None:
     assert math.isnan(Cell(ASKED, "OA", error="there was none").score)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"question": {**asdict(ASKED), "seed": 5}},
+        {"main": "nonsense"},
+        {"items": [1]},
+        {"measures": {"OA": "high"}},
+        {"more": 1},
+    ],
+)
+def test_a_cell_that_was_changed_by_hand_is_refused_by_name(tmp_path: Path, forged: dict[str, object]) -> None:
+    path = Cell(ASKED, "OA", measures={"OA": 0.5}).write(tmp_path)
+    assert read_cell(path).score == 0.5
+    path.write_text(json.dumps(json.loads(path.read_text()) | forged))
+    with pytest.raises(BadInput, match=path.name):
+        read_cell(path)

@@ -3,19 +3,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.bench.invented import KINDS, Memory, task
 
-from armillary.bench.arena.cell import Cell, read_cells
+from armillary.bench.arena.cell import Cell, read_cell, read_cells
 from armillary.bench.arena.plan import Plan, fitting, read_plan
 from armillary.bench.arena.run import Arena, contenders, expected, run
 from armillary.bench.arena.verify import find_cell, verify
 from armillary.bench.encoders.encoder import Encoder
 from armillary.bench.encoders.zoo import ZooEncoder
 from armillary.bench.report.board import board, failures
-from armillary.errors import BadInput, SceneNotFound
+from armillary.errors import BadInput, OutputRefused, SceneNotFound
 from armillary.models.copernicus_fm import CopernicusFMConfig, random_model
 from armillary.probe.answer import ClassMap, OneOf
 
@@ -42,6 +43,13 @@ def _numbers(cells: list[Cell]) -> Mapping[str, tuple[object, ...]]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Cell]:
     return list(run(arena(tmp_path_factory.mktemp("whole"))))
+
+
+@pytest.fixture(scope="module")
+def asked_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Cell]:
+    folder = tmp_path_factory.mktemp("once")
+    (cell,) = run(arena(folder, replace(PLAN, tasks=("one",))))
+    return folder, cell
 
 
 def test_every_kind_of_answer_gets_a_score(whole: list[Cell]) -> None:
@@ -110,6 +118,24 @@ def test_a_cell_that_failed_is_asked_again(tmp_path: Path) -> None:
     (cell,) = run(arena(tmp_path, plan), resume=True)
     assert cell.error is None
     assert next(iter(read_cells(tmp_path))).error is None
+
+
+def test_a_cell_that_is_damaged_is_asked_again(tmp_path: Path) -> None:
+    plan = replace(PLAN, tasks=("one",))
+    (cell,) = run(arena(tmp_path, plan))
+    (path,) = (tmp_path / "cells").glob("*.json")
+    path.write_text("{half")
+    assert _numbers(list(run(arena(tmp_path, plan), resume=True))) == _numbers([cell])
+    assert read_cell(path).score == cell.score
+
+
+def test_two_runs_at_once_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    first = run(arena(tmp_path))
+    next(first)
+    with pytest.raises(OutputRefused, match="another run"):
+        next(run(arena(tmp_path), resume=True))
+    first.close()
+    next(run(arena(tmp_path), resume=True))
 
 
 def test_cells_of_one_folder_share_their_settings(tmp_path: Path) -> None:
@@ -184,3 +210,38 @@ def test_a_score_that_was_changed_by_hand_does_not_agree(tmp_path: Path) -> None
     assert not verdict.agrees
     assert list(verdict.differences) == ["OA"]
     assert "data" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"measures": {}},
+        {"main": "macro F1"},
+        {"official_score": 0.9},
+        {"intervals": {"OA": (0.99, 1.0)}},
+        {"items": {"train": 1, "val": 2, "test": 3}},
+        {"confusion": [[1]]},
+        {"worst_region": {"score": 0.9}},
+    ],
+)
+def test_no_number_of_a_cell_can_be_changed_by_hand_unseen(
+    asked_once: tuple[Path, Cell], forged: dict[str, Any]
+) -> None:
+    folder, cell = asked_once
+    assert not verify(arena(folder), replace(cell, **forged)).agrees
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"fractions": (0.0,)}, {"fractions": (2.0,)}, {"fractions": (math.nan,)}, {"fractions": ()}, {"epochs": 0},
+     {"side_px": -5}, {"draws": 0}, {"seeds": ()}, {"batch_size": 0}],
+)  # fmt: skip
+def test_a_plan_that_cannot_be_asked_is_refused_at_once(odd: dict[str, Any]) -> None:
+    with pytest.raises(BadInput):
+        replace(PLAN, **odd)
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(BadInput, match=r"plan\.json"):
+        read_plan(tmp_path)

@@ -146,3 +146,8 @@ def test_a_network_without_maps_refuses_dense_tasks() -> None:
     encoder = NetEncoder("vector", lambda x: x.mean(dim=(2, 3)), _prepare, "v1")
     with pytest.raises(BadInput, match="no map"):
         encoder.see(_radar(-12.0), Look(maps=True))
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(BadInput, match="tpu"):
+        open_encoder("copernicus-fm-nano", device="tpu")

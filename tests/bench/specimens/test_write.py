@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests.bench.tiny_archives import TINY, specimens
 
-from armillary.bench.drawn import Recipe
 from armillary.bench.files import open_files
+from armillary.bench.specimens.drawn import Recipe
 from armillary.bench.specimens.write import write_specimens
 from armillary.bench.task import Task
 from armillary.bench.tasks import COPERNICUS

@@ -121,11 +121,16 @@ def read_cell(path: Path) -> Cell:
         measures = {k: math.nan if v is None else float(v) for k, v in found.pop("measures").items()}
         ends = {k: (_number(low), _number(high)) for k, (low, high) in found.pop("intervals").items()}
         regions = found.pop("regions")
-        return Cell(
-            question, measures=measures, intervals=ends, regions=None if regions is None else tuple(regions), **found
-        )
-    except (KeyError, TypeError, ValueError) as cause:
-        raise BadInput(f"{path} is no cell of a benchmark ({cause!r}); ask it again") from cause
+        items = {part: int(count) for part, count in found.pop("items").items()}
+        cell = Cell(
+            question, measures=measures, intervals=ends, items=items,
+            regions=None if regions is None else tuple(regions), **found,
+        )  # fmt: skip
+    except (AttributeError, KeyError, TypeError, ValueError) as cause:
+        raise BadInput(f"{path} is no cell of a benchmark ({cause!r}); ask it again with --resume") from cause
+    if question.id != path.stem or (cell.error is None and cell.main not in measures):
+        raise BadInput(f"{path} was changed: its name or its measures are not its own; ask it again with --resume")
+    return cell
 
 
 def read_cells(run: Path) -> Iterator[Cell]:

@@ -73,6 +73,12 @@ class Plan:
             odd = [g for g in given if g not in right]
             if odd or not given:
                 raise BadInput(f"{what} {', '.join(odd) or 'none'} was asked; known are {', '.join(sorted(right))}")
+        if not self.fractions or not all(0 < f <= 1 for f in self.fractions):
+            told = ", ".join(f"{100 * f:g}" for f in self.fractions) or "none"
+            raise BadInput(f"shares of {told} % of the labels were asked for; give numbers above 0 and up to 100")
+        few = [n for n in ("epochs", "side_px") if (value := getattr(self, n)) is not None and value < 1]
+        if few or self.draws < 1:
+            raise BadInput(f"{', '.join(few) or 'draws'} was asked to be less than 1; give 1 or more")
         if self.batch_size < 1 or not self.seeds or not self.told:
             raise BadInput("a plan needs a batch of at least one item, a seed, and told or not; give them")
 
@@ -82,13 +88,17 @@ def read_plan(run_folder: Path) -> Plan:
 
     Raises:
         SceneNotFound: no run is there.
+        BadInput: the plan is damaged.
     """
     path = run_folder / PLAN
     if not path.is_file():
         raise SceneNotFound(f"{path} was asked for and is not there; give the folder of a run")
-    found: dict[str, Any] = json.loads(path.read_text())
-    told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
-    return Plan(**told)
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+        return Plan(**told)
+    except (AttributeError, TypeError, ValueError) as cause:
+        raise BadInput(f"{path} is no plan of a benchmark ({cause}); choose another folder") from cause
 
 
 def settle(plan: Plan, run_folder: Path) -> None:

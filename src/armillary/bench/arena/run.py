@@ -5,11 +5,13 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from armillary.alone import alone
 from armillary.bench.arena.ask import Setting, answered
 from armillary.bench.arena.baselines import PLAIN, PLAIN_PROBES, plain_of
 from armillary.bench.arena.cell import FOLDER, Cell, Question, read_cell
@@ -101,14 +103,17 @@ def run(arena: Arena, *, resume: bool = False) -> Iterator[Cell]:
 
     Raises:
         BadInput: the folder holds cells and the run is not to be resumed, or a task has no such name.
+        OutputRefused: the folder cannot be written to, or another run is writing into it.
     """
-    have = _finished(arena)
-    if have and not resume:
-        raise BadInput(f"{arena.run} holds {len(have)} cells; go on with --resume, or choose another folder")
     tasks = chosen(arena)
-    arena.team.once(lambda: settle(arena.plan, arena.run))
-    for task in tasks:
-        yield from _run_task(arena, task, have)
+    with ExitStack() as stack:
+        arena.team.once(lambda: stack.enter_context(alone(arena.run)))
+        have = _finished(arena)
+        if have and not resume:
+            raise BadInput(f"{arena.run} holds {len(have)} cells; go on with --resume, or choose another folder")
+        arena.team.once(lambda: settle(arena.plan, arena.run))
+        for task in tasks:
+            yield from _run_task(arena, task, have)
 
 
 def expected(arena: Arena) -> int:
@@ -157,9 +162,14 @@ def _protocols(plan: Plan, task: Task) -> list[str]:
 
 
 def _finished(arena: Arena) -> Mapping[str, Cell]:
-    """Cells without an error that the folder holds, as the leading process sees them."""
-    ids = {p.stem for p in (arena.run / FOLDER).glob("*.json")}
-    return {i: read_cell(arena.run / FOLDER / f"{i}.json") for i in sorted(arena.team.gather(ids)[0])}
+    """Cells that the folder holds, as the leading process sees them; what is no whole cell is asked again."""
+    have: dict[str, Cell] = {}
+    for path in sorted((arena.run / FOLDER).glob("*.json")):
+        try:
+            have[path.stem] = read_cell(path)
+        except BadInput as error:
+            _log.warning("%s", error)
+    return arena.team.gather(have)[0]
 
 
 def _run_task(arena: Arena, task: Task, have: Mapping[str, Cell]) -> Iterator[Cell]:

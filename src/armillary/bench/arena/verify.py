@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from armillary.bench.arena.cell import Cell, read_cells
 from armillary.bench.arena.run import Arena, run
 from armillary.errors import BadInput, SceneNotFound
@@ -28,7 +30,8 @@ class Verdict:
     Args:
         first: as it was found.
         again: as it was answered now.
-        differences: measure -> first and second value, where they differ by more than the tolerance.
+        differences: measure, or another number of the cell -> first and second value, where they differ by more than
+            the tolerance.
         other: fact -> first and second, where they differ.
     """
 
@@ -39,7 +42,7 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether every measure is the same."""
+        """Whether every number is the same."""
         return not self.differences and self.again.error is None and self.first.error is None
 
     def __str__(self) -> str:
@@ -98,13 +101,30 @@ def verify(arena: Arena, first: Cell, tolerance: float = TOLERANCE) -> Verdict:
     again = next((c for c in cells if c.question == q), None)
     if again is None:
         raise BadInput(f"{q.task} no longer asks the question of cell {q.id}; it was asked by another version")
-    differences = {
-        name: (value, again.measures.get(name, math.nan))
-        for name, value in first.measures.items()
-        if not same(value, again.measures.get(name, math.nan), tolerance)
-    }
+    was, now = numbers(first), numbers(again)
+    pairs = {name: (was.get(name, math.nan), now.get(name, math.nan)) for name in {**was, **now}}
+    differences = {name: (a, b) for name, (a, b) in pairs.items() if not same(a, b, tolerance)}
+    if first.main != again.main:
+        differences["the main measure"] = first.score, again.score
     other = {k: (first.facts.get(k), again.facts.get(k)) for k in COMPARED if first.facts.get(k) != again.facts.get(k)}
     return Verdict(first, again, differences, other)
+
+
+def numbers(cell: Cell) -> Mapping[str, float]:
+    """What a cell claims, name by name: measures, ends of intervals, and what is told beside them."""
+    found = dict(cell.measures)
+    for name, (low, high) in cell.intervals.items():
+        found |= {f"{name}, low": low, f"{name}, high": high}
+    found |= {f"{part} items": float(count) for part, count in cell.items.items()}
+    if cell.official_score is not None:
+        found["official score"] = cell.official_score
+    if cell.worst_region is not None:
+        found["score of the worst region"] = cell.worst_region.get("score", math.nan)
+    if cell.confusion is not None:
+        counts = np.array(cell.confusion, dtype=np.float64)
+        shares = (counts / max(counts.sum(), 1)).ravel()
+        found |= {f"confusion {at}": float(share) for at, share in enumerate(shares)}
+    return found
 
 
 def same(a: float, b: float, tolerance: float) -> bool:

@@ -13,6 +13,7 @@ import torch
 from armillary.bench.encoders.encoder import FACTS, Encoder, Look, Sight
 from armillary.bench.encoders.foreign import torchgeo_encoder
 from armillary.bench.encoders.shown import as_published
+from armillary.errors import BadInput
 from armillary.models.card import Card
 from armillary.models.precision import cast, precision_of
 from armillary.models.vit import native_patch_px
@@ -93,13 +94,18 @@ def open_encoder(name: str, *, device: str = "cpu", precision: str = "float32") 
         precision: as `armillary.models.precision` says.
 
     Raises:
-        BadInput: no such model.
+        BadInput: no such model, or no such device.
         WeightsMissing: no such weights.
 
     Example:
         >>> open_encoder("copernicus-fm-nano@random").told
         ('place', 'time', 'area')
     """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as cause:
+        why = str(cause).split("\n")[0]
+        raise BadInput(f"device={device!r} cannot be used here ({why}); give cpu or cuda") from cause
     kind, colon, rest = name.partition(":")
     if colon and kind in ADAPTERS:
         return ADAPTERS[kind](rest, device)

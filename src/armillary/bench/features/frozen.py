@@ -7,6 +7,7 @@ several processes can each fill their share. Maps are kept in float16.
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy.lib.format import open_memmap
 
+from armillary.alone import alone
 from armillary.bench.encoders.encoder import Encoder, Look, Sight
 from armillary.bench.features.footing import onto
 from armillary.bench.features.known import Known, read_item
@@ -67,12 +69,14 @@ def freeze(shot: Shot, folder: Path, *, batch_size: int = 16, team: Team = ALONE
         OutputRefused: the folder cannot be written to.
     """
     place = folder / "features" / shot.key
-    if not (place / _WHOLE).is_file():
-        team.once(lambda: _begin(shot, place))
+    if not team.gather((place / _WHOLE).is_file())[0]:
         numbers = np.arange(len(shot.known))
         batches = [numbers[at : at + batch_size] for at in range(0, len(numbers), batch_size)]
-        team.together(lambda: _fill(shot, place, batches[team.rank :: team.size]))
-        team.once(lambda: _finish(shot, place))
+        with ExitStack() as stack:  # runs that share a folder of features wait for each other
+            team.once(lambda: stack.enter_context(alone(place, wait=True)))
+            team.once(lambda: _begin(shot, place))
+            team.together(lambda: _fill(shot, place, batches[team.rank :: team.size]))
+            team.once(lambda: _finish(shot, place))
     maps = sorted(place.glob("map*.npy"))
     return Seen(_mapped(place / _VECTORS), tuple(_mapped(m) for m in maps))
 

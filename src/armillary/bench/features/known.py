@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from armillary import __version__
+from armillary.alone import alone
 from armillary.bench.files import Files
 from armillary.bench.task import Item, Items, Part, Task
 from armillary.bench.team import ALONE, Team
@@ -101,7 +102,7 @@ def read_known(task: Task, files: Files, items: Items, folder: Path, team: Team 
     """
     content = content_digest(task, files, items)
     place = folder / "known" / content
-    team.once(lambda: None if (place / _ABOUT).is_file() else _write(place, task, items))
+    team.once(lambda: None if (place / _ABOUT).is_file() else _write_alone(place, task, items))
     about = json.loads((place / _ABOUT).read_text())
     stored = np.dtype(about["stored"])
     empty = (place / _NUMBERS).stat().st_size == 0
@@ -153,6 +154,13 @@ def read_item(items: Items, number: int) -> Item:
         raise SceneUnreadable(
             f"item {items.keys[number]} cannot be read from {names}: {cause}; fetch the file again"
         ) from cause
+
+
+def _write_alone(place: Path, task: Task, items: Items) -> None:
+    """Unless another run that shares the folder did it in the meantime."""
+    with alone(place, wait=True):
+        if not (place / _ABOUT).is_file():
+            _write(place, task, items)
 
 
 def _write(place: Path, task: Task, items: Items) -> None:

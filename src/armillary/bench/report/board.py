@@ -62,7 +62,9 @@ def column(cell: Cell, *, several: bool = False) -> str:
     """What a column is called: the encoder, "+meta" where it is told anything, the probe where there are several."""
     q = cell.question
     plain = {"none": "constant", "pixels": "pixels+boosting", "place-time": "place-time+boosting"}
-    return plain.get(q.encoder) or f"{q.encoder}{'+meta' if q.knows else ''}{f' {q.probe}' if several else ''}"
+    return (
+        plain.get(q.encoder) if q.probe in ("constant", "boosting") else None
+    ) or f"{q.encoder}{'+meta' if q.knows else ''}{f' {q.probe}' if several else ''}"
 
 
 def failures(cells: Sequence[Cell]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from jaxtyping import Float, Integer
 from armillary.bench.archives.codes import BIGEARTHNET, EUROSAT, LC100_CODES, LCZ
 from armillary.bench.archives.listed import PARTS
 from armillary.bench.archives.readers import SEASONS, YEAR
-from armillary.bench.drawn import (
+from armillary.bench.specimens.drawn import (
     Recipe,
     Spot,
     column,

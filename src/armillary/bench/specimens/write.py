@@ -11,7 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from armillary.bench.archive import Archive
-from armillary.bench.drawn import Recipe
+from armillary.bench.specimens.drawn import Recipe
 from armillary.bench.specimens.layouts import LAYOUTS, Contents
 from armillary.bench.tasks import COPERNICUS
 from armillary.errors import OutputRefused

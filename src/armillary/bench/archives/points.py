@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float, Num
 from pyproj import Transformer
 
-from armillary.bench.dealt import Dealt, block_name, of_groups, split_rows
+from armillary.bench.archives.dealt import Dealt, block_name, of_groups, split_rows
 from armillary.bench.files import Files
 from armillary.bench.task import Items, Part, Reader
 from armillary.earth.sensors import Sensor

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from armillary.bench.archive import Archive
+from armillary.bench.archives.points import POINT_PX, PRESTO_S2, places, presto, window_at, worldcereal
 from armillary.bench.files import Files, open_files
-from armillary.bench.real_points import POINT_PX, PRESTO_S2, places, presto, window_at, worldcereal
 from armillary.earth.fleet import sensors
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tests.bench.invented import Memory, renamed, task
 
-from armillary.bench.dealt import PARTS, Dealt, Row, block_name, folds, of_groups, sides, split_rows
+from armillary.bench.archives.dealt import PARTS, Dealt, Row, block_name, folds, of_groups, sides, split_rows
 from armillary.bench.features.known import content_digest, data_digest
 from armillary.errors import BadInput, SceneNotFound
 

@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from armillary.bench.archives.corine import labels_of
-from armillary.bench.dealt import Dealt, Row, sides, split_rows
+from armillary.bench.archives.dealt import Dealt, Row, sides, split_rows
 from armillary.bench.files import Files
 from armillary.bench.task import Items, Part, Reader
 from armillary.earth.sensors import Sensor
