@@ -24,7 +24,8 @@ from torch.nn.functional import cross_entropy
 
 from armillary.bench.labels import eurosat_ms
 from armillary.earth.fleet import sensors
-from armillary.models.zoo import Model, load_model
+from armillary.models.zoo import Encoder as Network
+from armillary.models.zoo import load_encoder
 from armillary.probe.answer import OneOf
 from armillary.probe.asked import Asked, Parts, Seen
 from armillary.probe.choosing import best, score
@@ -46,7 +47,7 @@ DIGITS = 1e-3
 class Work:
     """What both ways are given."""
 
-    model: Model
+    model: Network
     batch: Batch
     truths: tuple[np.ndarray, ...]
     parts: Parts
@@ -69,7 +70,7 @@ def pick(batch: Batch, items: np.ndarray) -> Batch:
     return Batch(batch.pixels[torch.from_numpy(items)], batch.bands, patch_px=batch.patch_px)
 
 
-def real(root: Path, model: Model) -> tuple[Batch, np.ndarray]:
+def real(root: Path, model: Network) -> tuple[Batch, np.ndarray]:
     """Patches of EuroSAT as the model reads them."""
     labelled = eurosat_ms(root)
     with warnings.catch_warnings():
@@ -152,7 +153,7 @@ def main() -> None:
     ask.add_argument("--epochs", type=int, default=50)
     ask.add_argument("--side", type=int, help="side in pixels to resize to; default: as stored, 64")
     given = ask.parse_args()
-    model = load_model("copernicus-fm-nano")
+    model = load_encoder("copernicus-fm-nano")
     batch, y = synthetic() if given.data is None else real(given.data, model)
     batch = seen(batch, replace(BLIND, side_px=given.side))
     order = np.random.default_rng(0).permutation(len(y))

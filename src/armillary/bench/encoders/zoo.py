@@ -18,7 +18,8 @@ from armillary.models.card import Card
 from armillary.models.precision import cast, precision_of
 from armillary.models.vit import native_patch_px
 from armillary.models.weights import weights_sha256
-from armillary.models.zoo import Model, load_model
+from armillary.models.zoo import Encoder as Network
+from armillary.models.zoo import load_encoder
 from armillary.probe.features import View, seen
 from armillary.sample.batch import Batch
 from armillary.sample.sample import Sample
@@ -46,13 +47,13 @@ class ZooEncoder:
     """
 
     name: str
-    model: Model
+    model: Network
     digest: str
     told: tuple[str, ...]
     device: str = "cpu"
 
     @classmethod
-    def of(cls, name: str, model: Model, device: str = "cpu", precision: str = "float32") -> "ZooEncoder":
+    def of(cls, name: str, model: Network, device: str = "cpu", precision: str = "float32") -> "ZooEncoder":
         """From a model in memory."""
         placed = cast(model.to(device), precision)
         told = FACTS if isinstance(model.card, Card) else ()
@@ -110,5 +111,5 @@ def open_encoder(name: str, *, device: str = "cpu", precision: str = "float32") 
     if colon and kind in ADAPTERS:
         return ADAPTERS[kind](rest, device)
     model, _, weights = name.partition("@")
-    loaded = load_model(model, None if weights == RANDOM else weights or "default")
+    loaded = load_encoder(model, None if weights == RANDOM else weights or "default")
     return ZooEncoder.of(name, loaded, device, precision)
