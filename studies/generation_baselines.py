@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from armillary.bench.fidelity import Fidelity, fidelity, mean_fidelity
-from armillary.bench.floors import (
+from armillary.bench.generation.fidelity import Fidelity, fidelity, mean_fidelity
+from armillary.bench.generation.floors import (
     Item,
     Linear,
     Values,

@@ -18,6 +18,7 @@ from armillary.sample.strands import (
     Height,
     Place,
     Relief,
+    Style,
     decode,
     elevation,
     encode,
@@ -160,7 +161,25 @@ def test_thumbs_are_averaged_to_the_side_asked_for():
         "s2-before": (3, 64, 64),
         "s2-after": (3, 64, 64),
         "flood": (1, 64, 64),
+        "s1-before-style": (2, 1, 1),
+        "s1-after-style": (2, 1, 1),
+        "s2-before-style": (6, 1, 1),
+        "s2-after-style": (6, 1, 1),
     }
+
+
+def test_a_style_is_the_mean_and_deviation_of_a_reference_and_comes_back():
+    code = Style("ref", ("DEM",), (10.0,), (4.0,))
+    heights = np.array([[[2.0, 6.0], [np.nan, 10.0]]], np.float32)
+    values = code.physical({"ref": synthetic("dem", heights)})
+    np.testing.assert_allclose(values.ravel(), [6, np.std([2, 6, 10])], rtol=1e-6)
+    numbers = code.encode(values)
+    np.testing.assert_allclose(numbers.ravel(), [-1, np.log(np.std([2, 6, 10]) / 4 + 0.05)], rtol=1e-6)
+    np.testing.assert_allclose(code.decode(numbers), values, rtol=1e-5)
+    flat = code.encode(code.physical({"ref": synthetic("dem", np.full((1, 2, 2), 7.0))}))
+    assert np.isfinite(flat).all()
+    assert code.physical({}) is None
+    assert code.physical({"ref": synthetic("dem", np.full((1, 2, 2), np.nan))}) is None
 
 
 def test_wrong_sides_and_steps_are_refused():

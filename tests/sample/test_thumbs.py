@@ -1,5 +1,7 @@
 """Thumbs: five strands of a flood site, cut alike, by group."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from armillary.sample.sample import Sample
 from armillary.sample.source import Source
 from armillary.sample.strands import physical
 from armillary.sample.thumbs import NAMES, Thumbs
+from armillary.sample.tiles import Tiles
 from armillary.sample.tiling import Tile, write_tiles
 
 
@@ -34,7 +37,7 @@ def test_all_strands_of_a_draw_are_cut_alike(folder):
     thumbs = Thumbs(folder, side_px=8)
     drawn = [thumbs.draw(0, np.random.default_rng(seed)) for seed in range(20)]
     for found in drawn:
-        assert sorted(found) == sorted(NAMES.values())
+        assert sorted(found) == sorted(NAMES.values())  # no style: each group has one site
         for sample in found.values():
             np.testing.assert_array_equal(sample.pixels[0], found["flood"].pixels[0])
     assert len({d["flood"].pixels[0, 0, 0] for d in drawn}) > 10
@@ -57,3 +60,17 @@ def test_an_unknown_group_and_too_large_a_cut_are_refused(folder):
         len(Thumbs(folder, ("g9",)))
     with pytest.raises(OutOfRange, match="cut of 64 px was asked of a site of 32 px"):
         Thumbs(folder, side_px=64).draw(0, np.random.default_rng(0))
+
+
+def test_the_style_of_a_site_comes_from_another_of_its_group(folder, tmp_path):
+    assert Thumbs(folder).styles(0, np.random.default_rng(0)) == {}  # each group has one site
+    read = Tiles(folder, None, None)
+    tiles = [
+        Tile(replace(read.read(r), pixels=read.read(r).pixels + float(r.place[-1])), r.place, "train", scale=1.0,
+             source="synthetic", licence="none", group="ombria/g1", lock=r.lock)
+        for r in read.rows
+    ]  # fmt: skip
+    one = Thumbs(write_tiles(tmp_path / "one", iter(tiles)), side_px=8)
+    drawn = one.draw(0, np.random.default_rng(0))
+    assert {k for k in drawn if k.endswith("-style")} == {f"{n}-style" for n in NAMES.values() if n != "flood"}
+    np.testing.assert_array_equal(drawn["s1-before-style"].pixels, one.whole(1)["s1-before"].pixels)

@@ -69,3 +69,11 @@ def test_a_place_without_any_strand_is_shown_as_nothing() -> None:
 def test_configuration_to_plain_values_and_back_is_equal() -> None:
     times = Times(at_0=0.25, steps=10)
     assert from_plain(Times, to_plain(times), source="test") == times
+
+
+def test_what_is_never_wanted_is_clean_or_gone() -> None:
+    for asked in (0.0, 1.0):
+        times, _ = Times(asked=asked).draw(SEEDS, ALL, [True, True, True, False])
+        assert set(times[:, 3].tolist()) == {0.0, 1.0}
+        assert 0.3 < float(times[:, 3].mean()) < 0.7
+    assert bool((times[:, :3].amax(dim=1) > 0).all())

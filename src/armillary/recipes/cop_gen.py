@@ -63,9 +63,12 @@ class CopGenRecipe(TrainConfig):
     begin: str = ""
 
 
-THUMB = CopGenRecipe()
-NANO = replace(THUMB, model="cop-gen-nano")
-WORLD = replace(THUMB, model="cop-gen-nano")
+_STYLES = {f"{sensor}-{when}-style": 0.0 for sensor in ("s1", "s2") for when in ("before", "after")}
+"""References are given or not; nobody asks for them."""
+
+THUMB = CopGenRecipe(denoise=DenoiseConfig(weights=_STYLES))
+NANO = replace(THUMB, model="cop-gen-nano", denoise=DenoiseConfig())
+WORLD = replace(NANO)
 
 
 def thumbs_of(folder: Path | None, config: CopGenRecipe) -> Places:

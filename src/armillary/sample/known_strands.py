@@ -4,7 +4,7 @@ Means and deviations are round numbers near the statistics of the training tiles
 they are part of what the weights mean, so a change asks for new weights.
 """
 
-from armillary.sample.strands import Bands, Categories, Code, Date, Height, Place, Relief
+from armillary.sample.strands import Bands, Categories, Code, Date, Height, Place, Relief, Style
 
 ESRI_CODES = (1, 2, 4, 5, 7, 8, 9, 10, 11)
 """Water, trees, flooded vegetation, crops, built area, bare ground, snow or ice, clouds, rangeland."""
@@ -14,6 +14,12 @@ GAMMA_DB = 1.06
 
 At its edges (30 and 46 degrees) the truth lies 0.5 dB beside it.
 """
+
+_SAR = ("SAR",), (142.0,), (51.0,)
+_OPTICAL = ("SWIR", "NIR", "RED"), (58.0, 68.0, 36.0), (35.0, 30.0, 27.0)
+
+_COMPOSITES = {"s1-before": _SAR, "s1-after": _SAR, "s2-before": _OPTICAL, "s2-after": _OPTICAL}
+"""Strand -> bands, means and deviations."""
 
 _TEN, _TWENTY, _SIXTY = ("B02", "B03", "B04", "B08"), ("B05", "B06", "B07", "B8A", "B11", "B12"), ("B01", "B09")
 
@@ -51,12 +57,14 @@ def nano(side_px: int = 64) -> tuple[Code, ...]:
 
 
 def thumb(side_px: int = 256, step: int = 2) -> tuple[Code, ...]:
-    """Strands of cop-gen-thumb for display composites of 256 x 256 pixels, `step` to a side averaged into one."""
-    s1, s2 = (("SAR",), (142.0,), (51.0,)), (("SWIR", "NIR", "RED"), (58.0, 68.0, 36.0), (35.0, 30.0, 27.0))
+    """Strands of cop-gen-thumb for display composites of 256 x 256 pixels, `step` to a side averaged into one.
+
+    The style of each picture comes from a reference of the same event.
+    """
     return (
-        *(Bands(f"s1-{when}", (f"s1-{when}",), *s1, side_px, step) for when in ("before", "after")),
-        *(Bands(f"s2-{when}", (f"s2-{when}",), *s2, side_px, step) for when in ("before", "after")),
+        *(Bands(name, (name,), *numbers, side_px, step) for name, numbers in _COMPOSITES.items()),
         Bands("flood", ("flood",), ("WATER",), (0.5,), (0.5,), side_px, step),
+        *(Style(f"{name}-style", *numbers) for name, numbers in _COMPOSITES.items()),
     )
 
 

@@ -31,6 +31,9 @@ RELIEF_M = 5.0
 HEIGHT_M = 100.0
 """As RELIEF_M, for the mean elevation of a place."""
 
+FLAT = 0.05
+"""Added to the deviation of a style before its logarithm, in units of the band's own: a flat picture is no -inf."""
+
 Values = Float[np.ndarray, "c h w"]
 """Physical values, or values of either kind."""
 
@@ -125,6 +128,56 @@ class Bands:
 
     def _column(self, numbers: Sequence[float]) -> Float[np.ndarray, "c 1 1"]:
         return np.asarray(numbers, np.float32)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How bright and how varied each band of a reference picture is, such as another picture of the same event.
+
+    Physical values are the mean of each band, then the deviation of each, over the reference. Network numbers are
+    those of `Bands` for the mean, and the logarithm of the deviation in units of the band's own.
+
+    Args:
+        name: of the strand, and of the sample that is the reference.
+        bands: names of the bands, in order.
+        mean: of each band, in the sensor's unit.
+        deviation: of each band.
+    """
+
+    name: str
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        return 2 * len(self.bands), 1, 1
+
+    def physical(self, samples: Mapping[str, Sample]) -> Values | None:
+        """Means and deviations; None where there is no reference, or a band of it was not measured."""
+        if self.name not in samples:
+            return None
+        names, pixels = samples[self.name].sensor.band_names, samples[self.name].pixels
+        rows = [pixels[names.index(b)] for b in self.bands if b in names]
+        if len(rows) < len(self.bands) or not all(np.isfinite(r).any() for r in rows):
+            return None
+        found = [float(measure(r)) for measure in (np.nanmean, np.nanstd) for r in rows]
+        return np.asarray(found, np.float32)[:, None, None]
+
+    def encode(self, values: Values) -> Numbers:
+        """Means and deviations -> network numbers."""
+        mean, deviation = np.split(values, 2)
+        own_mean, own = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.deviation))
+        numbers: Numbers = np.concatenate([(mean - own_mean) / own, np.log(deviation / own + np.float32(FLAT))])
+        return numbers
+
+    def decode(self, numbers: Numbers) -> Values:
+        """Network numbers -> means and deviations."""
+        mean, deviation = np.split(numbers, 2)
+        own_mean, own = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.deviation))
+        values: Values = np.concatenate([mean * own + own_mean, (np.exp(deviation) - np.float32(FLAT)) * own])
+        return values
 
 
 @dataclass(frozen=True)

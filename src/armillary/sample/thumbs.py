@@ -1,7 +1,8 @@
 """Thumbs: flood sites as display composites of Sentinel-1 and Sentinel-2 before and after, with the flood, as a Source.
 
 The folder holds tiles of the sensors ombria-s1, ombria-s2 and water (OMBRIA, Drakonakis et al. 2022), with the locks
-"pre" and "post". A sample stands under the name of its strand: s1-before, s1-after, s2-before, s2-after, flood.
+"pre" and "post". A sample stands under the name of its strand: s1-before, s1-after, s2-before, s2-after, flood; what
+the style of the four pictures is taken from stands under s1-before-style and so on.
 """
 
 import hashlib
@@ -72,10 +73,21 @@ class Thumbs:
             SceneUnreadable: what is there cannot be read; the message names the file.
         """
         site = self._site(place)
-        cuts = [
-            self._cut(size, share) for size, share in zip((site[0].height, site[0].width), rng.random(2), strict=True)
-        ]
-        return {NAMES[r.sensor, r.lock]: self._tiles.read(r, rows=cuts[0], cols=cuts[1]) for r in site}
+        shares = rng.random(2)
+        cuts = [self._cut(size, share) for size, share in zip((site[0].height, site[0].width), shares, strict=True)]
+        cut = {NAMES[r.sensor, r.lock]: self._tiles.read(r, rows=cuts[0], cols=cuts[1]) for r in site}
+        return cut | self.styles(place, rng)
+
+    def styles(self, place: int, rng: np.random.Generator) -> Mapping[str, Sample]:
+        """Pictures of one other site of the same group as references, under the names of their strands.
+
+        A group's only site has none.
+        """
+        fellows = [i for i in self._fellows[self.group(place)] if i != place]
+        if not fellows:
+            return {}
+        found = self.whole(fellows[int(rng.integers(len(fellows)))])
+        return {f"{name}-style": sample for name, sample in found.items() if name != "flood"}
 
     def whole(self, place: int) -> Mapping[str, Sample]:
         """Everything of a site, uncut."""
@@ -92,6 +104,11 @@ class Thumbs:
         if not 0 <= place < len(self._sites):
             raise OutOfRange(f"site {place} was asked for; {self.folder} has 0 to {len(self._sites) - 1}")
         return self._sites[place]
+
+    @cached_property
+    def _fellows(self) -> Mapping[str, tuple[int, ...]]:
+        groups = [self.group(i) for i in range(len(self))]
+        return {g: tuple(i for i, own in enumerate(groups) if own == g) for g in set(groups)}
 
     @cached_property
     def _tiles(self) -> Tiles:

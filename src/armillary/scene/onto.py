@@ -19,10 +19,14 @@ COARSER = 1.5
 """From so many source pixels to a side of a target pixel on, values are averaged instead of interpolated."""
 
 
-def onto(scene: Scene, window: Window) -> Float[np.ndarray, "c h w"]:
+def onto(scene: Scene, window: Window, resampling: Resampling | None = None) -> Float[np.ndarray, "c h w"]:
     """Values of a scene on the grid of a window, float32, NaN where the scene has none.
 
-    Bilinear where pixels are of a size, averages where the window's are larger, a copy where the grids are one.
+    Args:
+        scene: any scene.
+        window: the grid.
+        resampling: None: bilinear where pixels are of a size, averages where the window's are larger. Where the grids
+            are one, values are copied.
 
     Raises:
         PlaceUnknown: the scene or the window has no CRS.
@@ -39,7 +43,8 @@ def onto(scene: Scene, window: Window) -> Float[np.ndarray, "c h w"]:
         return empty
     rows, cols = part.window.shape
     values = part.pixels.read(range(len(part.sensor.bands)), slice(0, rows), slice(0, cols))
-    coarser = window.gsd_m / part.window.gsd_m > COARSER
+    if resampling is None:
+        resampling = Resampling.average if window.gsd_m / part.window.gsd_m > COARSER else Resampling.bilinear
     reproject(
         np.ascontiguousarray(values, np.float32),
         empty,
@@ -49,7 +54,7 @@ def onto(scene: Scene, window: Window) -> Float[np.ndarray, "c h w"]:
         dst_crs=str(window.crs),
         src_nodata=np.nan,
         dst_nodata=np.nan,
-        resampling=Resampling.average if coarser else Resampling.bilinear,
+        resampling=resampling,
     )
     return empty
 

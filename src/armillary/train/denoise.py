@@ -46,7 +46,7 @@ class DenoiseConfig:
     Args:
         path: noise schedule and prediction.
         times: how noisy strands are shown.
-        weights: strand -> weight of its term; 1 where nothing is said.
+        weights: strand -> weight of its term; 1 where nothing is said. One of weight 0 is never wanted.
     """
 
     path: Path = OURS
@@ -91,7 +91,7 @@ class Denoising(nn.Module):
             seeds: one per item.
         """
         self._check(strands)
-        times, shown = self.config.times.draw(seeds, strands.present)
+        times, shown = self._times(strands, seeds)
         device = strands.present.device
         times, shown = times.to(device), shown.to(device)
         noise = noise_like(strands.x, seeds)
@@ -108,10 +108,15 @@ class Denoising(nn.Module):
     def counts(self, draw: Draw) -> dict[str, float]:
         """What each term will count: items of which a strand is asked for and known."""
         strands = self.collate(draw)
-        times, shown = self.config.times.draw(draw.seeds, strands.present)
+        times, shown = self._times(strands, draw.seeds)
         asks = shown & (times > 0)
         known = {s: k.flatten(1).any(dim=1).cpu() for s, k in strands.known.items()}
         return {s: float((asks[:, i] & known[s]).sum()) for i, s in enumerate(strands.x)}
+
+    def _times(self, strands: Strands, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """A strand of weight 0 is never wanted."""
+        wanted = [self.config.weights.get(s, 1.0) > 0 for s in strands.x]
+        return self.config.times.draw(seeds, strands.present, wanted)
 
     def _check(self, strands: Strands) -> None:
         m, strange = strands.present.shape[1], sorted(set(self.config.weights) - set(strands.x))

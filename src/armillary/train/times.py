@@ -40,23 +40,30 @@ class Times:
     steps: Annotated[int, Field(gt=0)] | None = None
 
     def draw(
-        self, seeds: Sequence[int], present: Bool[Tensor, "b m"]
+        self, seeds: Sequence[int], present: Bool[Tensor, "b m"], wanted: Sequence[bool] | None = None
     ) -> tuple[Float[Tensor, "b m"], Bool[Tensor, "b m"]]:
         """Times from 0 to 1, and which strands are shown, item by item from its own seed; on the CPU.
 
         What is not present is at time 1 and not shown.
+
+        Args:
+            seeds: one per item.
+            present: which strands an item has.
+            wanted: whether a strand is ever wanted; one that is not is either clean or gone. None: all are.
         """
-        drawn = [self._one(seed, here) for seed, here in zip(seeds, present.cpu().numpy(), strict=True)]
+        able = np.ones(present.shape[1], bool) if wanted is None else np.asarray(wanted, bool)
+        drawn = [self._one(seed, here, able) for seed, here in zip(seeds, present.cpu().numpy(), strict=True)]
         times, shown = (np.stack(column) for column in zip(*drawn, strict=True))
         return torch.from_numpy(times.astype(np.float32)), torch.from_numpy(shown)
 
     def _one(
-        self, seed: int, present: Bool[np.ndarray, " m"]
+        self, seed: int, present: Bool[np.ndarray, " m"], able: Bool[np.ndarray, " m"]
     ) -> tuple[Float[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
         rng = np.random.default_rng((seed, _TIMES))
         asked, left_out = rng.random(2) < (self.asked, self.left_out)
-        times = self._as_asked(rng, present) if asked and present.any() else self._independent(rng, len(present))
-        times = np.where(present, times, 1.0)
+        may = present & able
+        times = self._as_asked(rng, may) if asked and may.any() else self._independent(rng, len(present))
+        times = np.where(present, np.where(able, times, times.round()), 1.0)
         return times, present & ~(asked & left_out & (times == 1))
 
     def _independent(self, rng: np.random.Generator, m: int) -> Float[np.ndarray, " m"]:
@@ -66,11 +73,11 @@ class Times:
         end = rng.random(m)
         return np.where(end < self.at_0, 0.0, np.where(end < self.at_0 + self.at_T, 1.0, times))
 
-    def _as_asked(self, rng: np.random.Generator, present: Bool[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    def _as_asked(self, rng: np.random.Generator, may: Bool[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
         """One time for what is wanted, 0 for what is given, 1 for what is ignored."""
-        wanted = rng.choice(np.flatnonzero(present))
+        wanted = rng.choice(np.flatnonzero(may))
         time, given, ignored = rng.random(3)
-        role = rng.random((2, len(present)))
+        role = rng.random((2, len(may)))
         times = np.where(role[0] < given, 0.0, np.where(role[1] < ignored, 1.0, 1 - time))
         times[wanted] = 1 - time
         return times

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from armillary.bench.floors import (
+from armillary.bench.generation.floors import (
     Linear,
     around_pixel,
     copy_floor,

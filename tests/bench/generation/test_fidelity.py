@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from armillary.bench.fidelity import Fidelity, fidelity, mean_fidelity
+from armillary.bench.generation.fidelity import Fidelity, fidelity, mean_fidelity
 from armillary.errors import BadInput
 
 TRUTH = np.random.default_rng(0).standard_normal((3, 16, 16)).astype(np.float32)
