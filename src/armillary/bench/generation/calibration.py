@@ -91,7 +91,7 @@ def calibration(
 
 
 def fair_crps(x: Float[np.ndarray, "n k"], y: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
-    """Mean |x - y| less half the mean |x - x'| over pairs of different samples (Ferro 2014): no reward for a small N."""
+    """Mean |x - y| less half the mean |x - x'| of different samples (Ferro 2014): it favours no number of samples."""
     n = len(x)
     weights = 2 * np.arange(1, n + 1) - n - 1
     apart = (weights[:, None] * np.sort(x, axis=0)).sum(axis=0) * 2

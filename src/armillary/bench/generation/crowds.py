@@ -1,9 +1,10 @@
 """Crowds: whether generated items as a whole look like real ones, as rows of features.
 
-No single answer is asked here; two sets of vectors are compared. All measures depend on the number of rows, so they mean
-something only beside the same measure between two sets of real items of that many rows.
+No single answer is asked here; two sets of vectors are compared. All measures depend on the number of rows, so they
+mean something only beside the same measure between two sets of real items of that many rows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,8 +142,8 @@ def frechet_endless(a: Rows, b: Rows, rng: np.random.Generator) -> float:
     return float(np.polyfit(1 / sizes, found, 1)[1]) if len(sizes) > 1 else float("nan")
 
 
-def principal(rows: Rows, axes: int):  # noqa: ANN201
-    """x -> x on the first principal axes of rows, in units of the root of their total variance."""
+def principal(rows: Rows, axes: int) -> Callable[[Rows], Float[np.ndarray, "_ k"]]:
+    """What puts vectors on the first principal axes of rows, in units of the root of their total variance."""
     mean = rows.mean(axis=0)
     _, values, vectors = np.linalg.svd(rows - mean, full_matrices=False)
     unit = max(float(np.sqrt((values**2).sum() / len(rows))), 1e-12)
