@@ -5,7 +5,9 @@
 ('B01', 'B02', 'B03')
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 
 __version__ = "0.1.0"
 
@@ -19,6 +21,7 @@ _HOME = {
     "Tokens": "armillary.tokens.tokens",
     "Window": "armillary.earth.window",
     "embed": "armillary.product.embed",
+    "generate": "armillary.product.generate",
     "load_model": "armillary.models.zoo",
     "open": "armillary.scene.open",
     "sensors": "armillary.earth.fleet",
@@ -36,3 +39,17 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """`arm.generate` is a verb and `armillary.generate` a room: the verb keeps the name, whatever is imported first.
+
+    The room is reached as `from armillary.generate.path import Path`.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -95,11 +95,13 @@ def grid_of(scenes: Mapping[str, Scene], gsd_m: float | None) -> Window:
     for key, scene in scenes.items():
         if scene.window.crs is None and scene.window.shape != first.window.shape:
             raise BadInput(
-                f"{key} has no CRS and {_px(scene.window)}, {first.href} has {_px(first.window)}; open it with crs=, or "
-                "give arrays of one shape that lie on each other"
+                f"{key} has no CRS and {_px(scene.window)}, {first.href} has {_px(first.window)}; open it with crs=, "
+                "or give arrays of one shape that lie on each other"
             )
         if scene.window.crs is not None and not footprint(scene.window).intersects(footprint(first.window)):
-            raise BadInput(f"{key} ({scene.href}) and {first.href} do not overlap on the ground; give scenes of one place")
+            raise BadInput(
+                f"{key} ({scene.href}) and {first.href} do not overlap on the ground; give scenes of one place"
+            )
     return first.window if gsd_m is None else _resized(first.window, gsd_m)
 
 
@@ -113,7 +115,9 @@ def reader(scene: Scene, grid: Window, *, categories: bool = False) -> Reader:
     def read(rows: slice) -> Float[np.ndarray, "c h w"]:
         if scene.window.crs is None or grid.crs is None:
             at = _rows_of(scene.window, grid, rows)
-            values = scene.pixels.read(range(len(scene.sensor.bands)), slice(at[0], at[-1] + 1), slice(0, None))
+            values = scene.pixels.read(
+                range(len(scene.sensor.bands)), slice(at[0], at[-1] + 1), slice(0, scene.window.shape[1])
+            )
             return values[:, [r - at[0] for r in at]][:, :, _steps(scene.window.shape[1], grid.shape[1])]
         part = grid.crop(rows=rows, cols=slice(0, grid.shape[1]))
         return onto(scene, part, Resampling.nearest if categories else None)

@@ -44,7 +44,9 @@ class Layout:
         if self.view_px < 1 or self.view_px % self.cell_px:
             raise OutOfRange(f"windows of {self.view_px} px were asked for; give a multiple of {self.cell_px}")
         if not 0 <= self.overlap_px < self.view_px:
-            raise OutOfRange(f"windows of {self.view_px} px cannot share {self.overlap_px}; give 0 to less than a window")
+            raise OutOfRange(
+                f"windows of {self.view_px} px cannot share {self.overlap_px}; give 0 to less than a window"
+            )
 
     @property
     def cell_px(self) -> int:
@@ -109,4 +111,5 @@ def mirrored(rows: slice, size: int) -> np.ndarray:
     if size == 1:
         return np.zeros_like(at)
     turn = at % (2 * size - 2)
-    return np.minimum(turn, 2 * size - 2 - turn)
+    found: np.ndarray = np.minimum(turn, 2 * size - 2 - turn)
+    return found

@@ -1,9 +1,9 @@
 """Menu: what a joint model takes and what it makes, by the names that people use.
 
-An *output* is what can be asked for: a sensor, made of one or several strands of the model, or one of its strands alone.
+An *output* is what can be asked for: a sensor, made of one or several strands of the model, or one strand alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,6 +73,11 @@ class Menu:
         return tuple(dict.fromkeys(k for c in self.codes if not isinstance(c, Place | Date) for k in _keys(c)))
 
     @property
+    def categories(self) -> tuple[str, ...]:
+        """Names under which maps of categories are given."""
+        return tuple(k for c in self.codes if isinstance(c, Categories) for k in _keys(c))
+
+    @property
     def styles(self) -> Mapping[str, Style]:
         """Name of a picture -> the code of its style."""
         return {c.name.removesuffix("-style"): c for c in self.codes if isinstance(c, Style)}
@@ -97,11 +102,17 @@ class Menu:
             raise BadInput(f"{key!r} was given; this model takes {', '.join(self.takes)}: name one of these")
         return find_sensor(_PICTURES.get(key.removesuffix("-style"), key))
 
-    def taken(self, key: str, bands: Iterable[str]) -> tuple[Code, ...]:
-        """Codes of the strands that bands given under a name make known, a style apart."""
-        there = set(bands)
-        codes = [c for c in self.codes if not isinstance(c, Style | Place | Date) and key in _keys(c)]
-        return tuple(c for c in codes if not isinstance(c, Bands) or there & set(c.bands))
+    def known_by(self, bands: Mapping[str, Collection[str]]) -> dict[str, str]:
+        """Which strands are known, and under which name each was given, when these bands are given under these names.
+
+        Of several names that mean one strand, the first that the strand's code mentions counts.
+        """
+        found = {}
+        for code in self.codes:
+            for key in reversed(() if isinstance(code, Style | Place | Date) else _keys(code)):
+                if key in bands and (not isinstance(code, Bands) or set(bands[key]) & set(code.bands)):
+                    found[code.name] = key
+        return found
 
     def asked(self, to: Iterable[str]) -> tuple[Output, ...]:
         """What is asked for, by names of sensors or of strands, each once.
@@ -126,7 +137,7 @@ def menu_of(model: CopGen, name: str | None = None) -> tuple[Joint, Menu]:
         BadInput: the network is of no known entry, as those that work on latents.
     """
     wanted = tuple((s.name, s.channels, s.height, s.width) for s in model.config.strands)
-    for joint in (JOINT[name],) if name in JOINT else JOINT.values():
+    for joint in JOINT.values() if name is None else (JOINT[name],):
         if tuple((code.name, *code.shape) for code in joint.codes) == wanted:
             return joint, Menu(joint.codes)
     raise BadInput(

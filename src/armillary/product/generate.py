@@ -1,0 +1,174 @@
+"""`arm.generate`: scenes in, synthetic scenes of other sensors of the same place out."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from armillary.earth.card import card_text
+from armillary.earth.fleet import sensors
+from armillary.earth.when import iso
+from armillary.errors import BadInput
+from armillary.generate.condition import Roles
+from armillary.generate.joint import JOINT
+from armillary.generate.noise import seed_of
+from armillary.generate.sampler import final, sample
+from armillary.generate.solver import Solver
+from armillary.models.cop_gen import COP_GEN, CopGen
+from armillary.models.precision import cast
+from armillary.models.weights import weights_sha256
+from armillary.models.zoo import load_model
+from armillary.product.embed import placed
+from armillary.product.generated.answers import Answers
+from armillary.product.generated.given import take
+from armillary.product.generated.grid import Given
+from armillary.product.generated.menu import Output, menu_of
+from armillary.product.generated.plan import How, Plan, plan_of
+from armillary.product.generated.run import run
+from armillary.product.generated.store import Memory
+
+DEFAULT_GENERATOR = "cop-gen-nano"
+"""What generates where no model is named."""
+
+Source = Given | Mapping[str, Given] | Mapping[str, Tensor] | None
+
+
+def generate(
+    x: Source,
+    *,
+    to: Sequence[str],
+    model: str | CopGen = DEFAULT_GENERATOR,
+    samples: int = 1,
+    seed: int = 0,
+    spread: bool = False,
+    precision: str | None = None,
+    **how: object,
+) -> dict[str, xr.DataArray] | dict[str, Tensor]:
+    """Generate what other sensors might have seen of a place. What comes out is synthetic, and says so.
+
+    The products lie on the grid of the first Sentinel-1 or -2 scene that is given, else of the first scene; others are
+    brought onto it (bilinear; averages where they are much finer; nearest for categories). Strands with larger pixels
+    than the grid, such as the 20 m bands of Sentinel-2 or the relief, are interpolated bilinearly. Scenes larger than
+    the model's view are generated through overlapping windows that agree at every step; a smaller one is mirrored at
+    its edges to a whole view and cut back. Where no given pixel was measured, the products are NaN; where only some of
+    the given sensors or bands were, they are made from those alone.
+
+    Args:
+        x: a DataArray (band, y, x) from `arm.open` or a Sample; or name -> one of these, of one place; or None, for
+            places that do not exist; or strand -> Tensor float[b c h w] of network numbers (NaN = unknown).
+        to: names of sensors ("s1-rtc", "s2-l1c", "s2-l2a", "dem", "land-cover", "water"; of cop-gen-thumb "s1-before",
+            "s1-after", "s2-before", "s2-after", "flood"), or of a single strand, such as "s2-l2a-20m".
+        model: a name that `arm.load_model` knows, or a model.
+        samples: different from each other, all as likely; more than one makes a leading dimension "sample". Sample i
+            is the same however many are asked for.
+        seed: decides all that is random.
+        spread: give mean and standard deviation over the samples as a leading dimension "statistic" ("mean",
+            "spread") instead of the samples; of categories the most frequent, and the share of samples that differ.
+        precision: "float32", "bfloat16" or "auto"; None: that of the model, which is float32 for a name.
+        how: `steps`, `guidance`, `place`, `date`, `style`, `view_px`, `overlap_px` and `batch`, see
+            `armillary.product.generated.plan.How`.
+
+    Returns:
+        Name -> DataArray (band, y, x) in the sensor's unit with CRS, transform and time of x. Attributes say
+        `synthetic` (True), `generated_by`, `given`, `seed` and `weights` (their SHA-256). For tensors: strand -> Tensor
+        of network numbers, (b c h w), or (sample b c h w) for several samples.
+
+    Raises:
+        BadInput: something is both given and wanted, unknown, or of another place.
+        EmptyScene: not one given pixel was measured.
+        WeightsMissing: no weights of the model are at hand.
+    """
+    network, name = _network(model, precision)
+    if isinstance(x, Mapping) and x and all(isinstance(v, Tensor) for v in x.values()):
+        return _tensors(x, to, network, samples, seed, _how(how))  # type: ignore[arg-type]
+    plan = plan_of(x, to, menu_of(network, name), samples, seed, _how(how))  # type: ignore[arg-type]
+    store = Memory()
+    for _ in take(plan, store):
+        pass
+    for _ in run(plan, network, store):
+        pass
+    answers = Answers.of(plan, store)
+    facts = facts_of(plan, name or type(network).__name__, weights_sha256(network))
+    return {o.name: _array(answers, o, facts, spread=spread) for o in plan.outputs}
+
+
+def facts_of(plan: Plan, name: str, sha256: str) -> dict[str, object]:
+    """What a product says of how it came to be."""
+    return {
+        "synthetic": True,
+        "generated_by": name,
+        "given": ", ".join(plan.given) or "nothing",
+        "seed": plan.seed,
+        "samples": plan.samples,
+        "steps": plan.how.steps,
+        "guidance": plan.how.guidance,
+        "weights": sha256,
+        "time": None if plan.time is None else iso(plan.time),
+    }
+
+
+def _how(options: Mapping[str, object]) -> How:
+    known = How.__dataclass_fields__
+    odd = [k for k in options if k not in known]
+    if odd:
+        raise BadInput(f"arm.generate does not know {', '.join(odd)}; it takes {', '.join(known)}")
+    return How(**options)  # type: ignore[arg-type]
+
+
+def _network(model: str | CopGen, precision: str | None) -> tuple[CopGen, str | None]:
+    if isinstance(model, str):
+        if model not in JOINT:
+            other = f"; {model} works on the latents of autoencoders" if model in COP_GEN else ""
+            raise BadInput(f"model={model!r} was asked to generate; models that do are {', '.join(JOINT)}{other}")
+        found = load_model(model)
+        if not isinstance(found, CopGen):  # cannot be: every joint model is one
+            raise BadInput(f"{model} does not generate")
+        return cast(found, precision or "float32"), model
+    if not isinstance(model, CopGen):
+        raise BadInput(f"model={model!r} was given; give one of {', '.join(JOINT)}, or what arm.load_model gives")
+    return (model if precision is None else cast(model, precision)), None
+
+
+def _array(answers: Answers, output: Output, facts: Mapping[str, object], *, spread: bool) -> xr.DataArray:
+    plan, sensor = answers.plan, output.sensor
+    n, h, w = (2 if spread else plan.samples), *plan.layout.grid.shape
+    values = np.empty((n, len(sensor.bands), h, w), np.float32)
+    for rows in answers.blocks():
+        if spread:
+            values[:, :, rows] = np.stack(answers.mean_and_spread(output, rows))
+        else:
+            values[:, :, rows] = np.stack([answers.values(output, i, rows) for i in range(n)])
+    attrs = {"sensor": sensor.name, "unit": sensor.unit, **facts}
+    if sensor.name not in sensors:
+        attrs["sensor_card"] = card_text(sensor)
+    lead = "statistic" if spread else "sample"
+    labels = ["mean", "spread"] if spread else list(range(n))
+    array = xr.DataArray(
+        values, dims=(lead, "band", "y", "x"), coords={lead: labels, "band": list(sensor.band_names)}, attrs=attrs
+    )
+    array.name = output.name
+    array = placed(array, plan.layout.grid)
+    return array if n > 1 else array[0].drop_vars(lead)
+
+
+@torch.no_grad()
+def _tensors(
+    x: Mapping[str, Tensor], to: Sequence[str], network: CopGen, samples: int, seed: int, how: How
+) -> dict[str, Tensor]:
+    """Network numbers in, network numbers out, strand by strand; item i of sample k does not depend on the others."""
+    joint, menu = menu_of(network)
+    items = {len(v) for v in x.values()}
+    if len(items) != 1 or samples < 1:
+        raise BadInput(f"{sorted(items)} items and {samples} samples were given; give as many of each strand")
+    shapes = dict(joint.shapes) | {s: (v.shape[1], v.shape[2], v.shape[3]) for s, v in x.items()}
+    wanted = dict.fromkeys(s for o in menu.asked(to) for s in o.strands)
+    roles = Roles.asking(joint.shapes, wanted, x, "left out", guidance=how.guidance)
+    n, device = items.pop(), next(network.parameters()).device
+    made = []
+    for k in range(samples):
+        seeds = [seed_of(seed_of(seed, "item", i), "sample", k) if k else seed_of(seed, "item", i) for i in range(n)]
+        last = final(sample(network, joint.path, roles, x, shapes, seeds, Solver(steps=how.steps), device))
+        made.append({s: last.x[s] for s in roles.named("generate")})
+    return made[0] if samples == 1 else {s: torch.stack([m[s] for m in made]) for s in made[0]}

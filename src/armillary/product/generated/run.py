@@ -1,0 +1,80 @@
+"""Run: the sampling loop over a plan, strip by strip, into a store."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.generate.noise import seeds_of
+from armillary.generate.strips import sample_strips
+from armillary.generate.windows import Windowed
+from armillary.models.cop_gen import CopGen
+from armillary.product.generated.given import Shown
+from armillary.product.generated.plan import Plan
+from armillary.product.generated.store import Store
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Rows of windows that are finished, over all samples.
+
+    Args:
+        done: so many.
+        total: of so many.
+        group: samples of this group and all before are finished when `whole` is True.
+        whole: whether this strip was the last of its group.
+    """
+
+    done: int
+    total: int
+    group: int
+    whole: bool
+
+
+def groups_of(plan: Plan) -> tuple[slice, ...]:
+    """Samples that are generated side by side: as many as fill a batch together with a row of windows."""
+    across = len(plan.layout.windows.cols.starts)
+    size = max(1, plan.how.batch // across)
+    return tuple(slice(i, min(i + size, plan.samples)) for i in range(0, plan.samples, size))
+
+
+def run(plan: Plan, network: CopGen, store: Store, first: int = 0) -> Iterator[Progress]:
+    """Generate all samples, from a group on.
+
+    Args:
+        plan: what is asked.
+        network: the joint model, on the device where it is to be computed.
+        store: holds what is given (see `given.take`) and takes what is made.
+        first: number of the group to begin with.
+    """
+    layout, groups = plan.layout, groups_of(plan)
+    made = made_of(plan, store)
+    given = {s: store.array(f"given-{s}", layout.shapes[s]) for s in plan.roles.named("given")}
+    shown = Shown(network, layout.codes, tuple(given))
+    rows, device = len(layout.windows.rows.starts), next(network.parameters()).device
+    seeds = seeds_of(plan.seed, plan.samples)
+    for number, group in enumerate(groups[first:], first):
+        size = group.stop - group.start
+        windowed = Windowed(shown, layout.windows, layout.shapes, max(1, plan.how.batch // size))
+        readers: dict[str, Callable[[slice], Float[Tensor, "b c h w"]]] = {
+            s: partial(_rows, values, size) for s, values in given.items()
+        }
+        strips = sample_strips(windowed, plan.joint.path, plan.roles, readers, seeds[group], plan.solver, device)
+        for i, strip in enumerate(strips, 1):
+            for s, part in strip.x.items():
+                made[s][group, :, strip.rows[s]] = part.float().cpu().numpy()
+            yield Progress(number * rows + i, len(groups) * rows, number, i == rows)
+
+
+def made_of(plan: Plan, store: Store) -> dict[str, np.ndarray]:
+    """Strand -> numbers of all samples."""
+    return {s: store.array(f"made-{s}", (plan.samples, *plan.layout.shapes[s])) for s in plan.roles.named("generate")}
+
+
+def _rows(values: Float[np.ndarray, "c h w"], items: int, rows: slice) -> Float[Tensor, "b c y w"]:
+    """Rows of a given strand, the same for all samples."""
+    return torch.from_numpy(np.array(values[:, rows]))[None].expand(items, -1, -1, -1)

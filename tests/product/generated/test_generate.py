@@ -1,0 +1,181 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+import armillary as arm
+from armillary.earth.window import Window
+from armillary.errors import BadInput, EmptyScene
+from armillary.models.cop_gen import CopGen
+from armillary.product.embed import placed
+from armillary.product.generated.menu import menu_of
+from armillary.sample.array import from_array, window_of
+from armillary.sample.strands import Relief
+
+MakeView = Callable[..., xr.DataArray]
+FAST = {"steps": 2}
+UTM = (10.0, 0.0, 500000.0, 0.0, -10.0, 5200000.0)
+
+
+def same(one: xr.DataArray, other: xr.DataArray, atol: float = 1e-5) -> None:
+    np.testing.assert_allclose(one.values, other.values, atol=atol)
+
+
+def test_what_comes_out_has_the_place_and_time_of_what_was_given_and_says_that_it_is_synthetic(
+    nano: CopGen, view: MakeView
+) -> None:
+    x = view("s1-rtc", (80, 70))
+    out = arm.generate(x, to=["dem", "s2-l2a"], model=nano, **FAST)
+    assert set(out) == {"dem", "s2-l2a"}
+    for array in out.values():
+        assert array.rio.transform() == x.rio.transform()
+        assert array.rio.crs == x.rio.crs
+        np.testing.assert_array_equal(array["x"], x["x"])
+        assert (array.sizes["y"], array.sizes["x"]) == (80, 70)
+        assert array.attrs["synthetic"] is True
+        assert array.attrs["time"] == x.attrs["time"]
+        assert array.attrs["given"] == "s1-rtc, place, date"
+        assert len(array.attrs["weights"]) == 64
+        assert np.isfinite(array.values).all()
+    assert out["s2-l2a"].band.values.tolist() == list(arm.sensors["s2-l2a"].band_names)
+    assert (out["dem"].attrs["unit"], out["s2-l2a"].attrs["unit"]) == ("m", "reflectance")
+
+
+def test_the_seed_decides_everything(nano: CopGen, view: MakeView) -> None:
+    x = view("s1-rtc")
+    one, again, other = (arm.generate(x, to=["s2-l1c"], model=nano, seed=s, **FAST)["s2-l1c"] for s in (3, 3, 4))
+    assert one.values.tobytes() == again.values.tobytes()
+    assert np.abs(one.values - other.values).mean() > 0.01
+
+
+def test_a_sample_is_the_same_however_many_are_asked_for(nano: CopGen, view: MakeView) -> None:
+    x = view("s1-rtc")
+    many = arm.generate(x, to=["dem"], model=nano, samples=3, **FAST)["dem"]
+    assert many.dims == ("sample", "band", "y", "x")
+    same(many[0], arm.generate(x, to=["dem"], model=nano, **FAST)["dem"], 1e-2)
+    assert float(np.abs(many[0] - many[1]).mean()) > 0.1
+
+
+def test_mean_and_spread_are_those_of_the_samples(nano: CopGen, view: MakeView) -> None:
+    x = view("s2-l2a")
+    ask = {"to": ["s1-rtc", "land-cover"], "model": nano, "samples": 4, **FAST}
+    samples, both = arm.generate(x, **ask), arm.generate(x, spread=True, **ask)
+    radar = both["s1-rtc"]
+    assert radar["statistic"].values.tolist() == ["mean", "spread"]
+    same(radar.sel(statistic="mean"), samples["s1-rtc"].mean("sample"), 1e-4)
+    same(radar.sel(statistic="spread"), samples["s1-rtc"].std("sample", ddof=1), 1e-4)
+    votes = samples["land-cover"].values[:, 0]
+    agree = (votes == both["land-cover"].values[0, 0]).mean(axis=0)
+    np.testing.assert_allclose(both["land-cover"].values[1, 0], 1 - agree, atol=1e-6)
+
+
+def test_a_scene_smaller_than_a_window_is_mirrored_and_cut_back(nano: CopGen, view: MakeView) -> None:
+    part = view("s2-l2a", (40, 50))
+    whole = np.pad(part.values, ((0, 0), (0, 24), (0, 14)), mode="reflect")
+    padded = placed(part[:, :1, :1].pad(y=(0, 63), x=(0, 63)).copy(data=whole), Window.of((64, 64), UTM, "EPSG:32632"))
+    ask = {"to": ["s1-rtc"], "model": nano, "place": False, **FAST}
+    out = arm.generate(part, **ask)["s1-rtc"]
+    assert out.rio.transform() == part.rio.transform()
+    same(out, arm.generate(padded, **ask)["s1-rtc"][:, :40, :50])
+
+
+def test_a_large_scene_has_no_seams(nano: CopGen, view: MakeView) -> None:
+    x = view("s2-l2a", (136, 150))
+    out = arm.generate(x, to=["s1-rtc"], model=nano, steps=1)["s1-rtc"].values
+    steps = np.abs(np.diff(out, axis=2)).mean(axis=(0, 1))
+    assert steps.max() < 4 * np.median(steps)
+
+
+def test_sensors_of_other_grids_are_brought_onto_the_grid_of_the_first_sentinel(nano: CopGen, view: MakeView) -> None:
+    dem = view("dem", (40, 40), affine=(30.0, 0, 499900.0, 0, -30.0, 5200100.0))
+    out = arm.generate({"dem": dem, "s1-rtc": view("s1-rtc")}, to=["s2-l2a"], model=nano, **FAST)["s2-l2a"]
+    assert out.rio.transform() == view("s1-rtc").rio.transform()
+    alone = arm.generate(dem, to=["s2-l2a"], model=nano, **FAST)["s2-l2a"]
+    assert (alone.sizes["y"], alone.rio.resolution()) == (120, (10.0, -10.0))
+    assert alone.rio.bounds() == dem.rio.bounds()
+
+
+def test_degrees_and_the_antimeridian_are_grids_like_others(nano: CopGen, view: MakeView) -> None:
+    utm = view("s1-rtc", affine=(10.0, 0, 818970.0, 0, -10.0, 8118000.0), crs="EPSG:32760")
+    west, east = (window_of(utm).lonlat(0, c) for c in (0, 64))
+    assert west[0] > 179.9
+    assert east[0] < -179.9
+    dem = view("dem", (80, 80), affine=(0.0003, 0, west[0] - 0.001, 0, -0.0003, west[1] + 0.001), crs="EPSG:4326")
+    out = arm.generate({"s1-rtc": utm, "dem": dem}, to=["s2-l2a"], model=nano, **FAST)["s2-l2a"]
+    assert np.isfinite(out.values).all()
+    assert out.rio.crs == utm.rio.crs
+
+
+def test_scenes_that_lie_apart_are_refused(nano: CopGen, view: MakeView) -> None:
+    far = view("dem", affine=(10.0, 0, 600000.0, 0, -10.0, 5200000.0))
+    with pytest.raises(BadInput, match="do not overlap"):
+        arm.generate({"s1-rtc": view("s1-rtc"), "dem": far}, to=["s2-l2a"], model=nano)
+    plain = [view(s, n, crs=None) for s, n in (("s1-rtc", (64, 64)), ("dem", (60, 64)))]
+    with pytest.raises(BadInput, match="no CRS and 60 x 64 pixels"):
+        arm.generate({"s1-rtc": plain[0], "dem": plain[1]}, to=["s2-l2a"], model=nano)
+
+
+def test_without_a_crs_pixels_lie_on_each_other_and_no_place_is_told(nano: CopGen, view: MakeView) -> None:
+    x = {s: view(s, crs=None) for s in ("s1-rtc", "dem")}
+    out = arm.generate(x, to=["s2-l2a"], model=nano, **FAST)["s2-l2a"]
+    assert out.rio.crs is None
+    assert out.attrs["given"] == "s1-rtc, dem, date"
+
+
+def test_what_is_given_is_not_generated(nano: CopGen, view: MakeView) -> None:
+    with pytest.raises(BadInput, match="s2-l2a is both given and wanted"):
+        arm.generate(view("s2-l2a"), to=["s2-l2a"], model=nano)
+    with pytest.raises(BadInput, match="'s3-olci' was asked for"):
+        arm.generate(view("s2-l2a"), to=["s3-olci"], model=nano)
+    with pytest.raises(BadInput, match="nothing was asked for"):
+        arm.generate(view("s2-l2a"), to=[], model=nano)
+
+
+def test_bands_that_were_not_measured_can_be_asked_for(nano: CopGen, view: MakeView) -> None:
+    x = view("s2-l2a", bands=("B04", "B03", "B02"))
+    with pytest.raises(BadInput, match="missing of it: s2-l2a-20m, s2-l2a-60m"):
+        arm.generate(x, to=["s2-l2a"], model=nano)
+    out = arm.generate(x, to=["s2-l2a-20m"], model=nano, **FAST)["s2-l2a-20m"]
+    assert out.band.values.tolist() == ["B05", "B06", "B07", "B8A", "B11", "B12"]
+    assert out.attrs["sensor"] == "s2-l2a"
+
+
+def test_band_order_and_the_order_of_sensors_change_nothing(nano: CopGen, view: MakeView) -> None:
+    x, dem = view("s2-l2a", bands=("B02", "B03", "B04", "B08")), view("dem")
+    one = arm.generate({"s2-l2a": x, "dem": dem}, to=["s1-rtc"], model=nano, **FAST)["s1-rtc"]
+    two = arm.generate({"dem": dem, "s2-l2a": x[::-1]}, to=["s1-rtc"], model=nano, **FAST)["s1-rtc"]
+    same(one, two)
+
+
+def test_where_nothing_was_measured_nothing_is_made(nano: CopGen, view: MakeView) -> None:
+    x = view("s1-rtc", (96, 64)).copy()
+    x[:, 10:30, 5:9] = np.nan
+    out = arm.generate(x, to=["s2-l2a", "land-cover"], model=nano, **FAST)
+    for array in out.values():
+        hole = np.isnan(array.values).any(axis=0)
+        np.testing.assert_array_equal(hole, np.isnan(x.values).any(axis=0))
+    with pytest.raises(EmptyScene, match="not one valid pixel"):
+        arm.generate(x.where(False), to=["dem"], model=nano)
+
+
+def test_a_sensor_that_no_pixel_of_a_window_saw_counts_as_absent_there(nano: CopGen, view: MakeView) -> None:
+    radar, dem = view("s1-rtc"), view("dem")
+    with_nothing = {"s1-rtc": radar, "dem": dem.where(False)}
+    one = arm.generate(with_nothing, to=["s2-l2a"], model=nano, **FAST)["s2-l2a"]
+    same(one, arm.generate(radar, to=["s2-l2a"], model=nano, **FAST)["s2-l2a"], 1e-4)
+
+
+def test_heights_are_shown_as_relief_about_the_mean_of_each_window(nano: CopGen, view: MakeView) -> None:
+    """A higher place with the same relief differs by its mean height alone; a sample shows both as training does."""
+    dem = view("dem")
+    out = arm.generate(dem, to=["s1-rtc"], model=nano, place=False, date=False, **FAST)["s1-rtc"]
+    code = next(c for c in menu_of(nano)[0].codes if isinstance(c, Relief))
+    sample = {"dem": from_array(dem)}
+    numbers = {c.name: c.encode(c.physical(sample)) for c in menu_of(nano)[0].codes if c.name in ("dem", "dem-mean")}
+    assert code.shape == numbers["dem"].shape
+    tensors = {s: torch.from_numpy(v)[None] for s, v in numbers.items()}
+    made = arm.generate(tensors, to=["s1-rtc"], model=nano, **FAST)["s1-rtc"]
+    radar = next(c for c in menu_of(nano)[0].codes if c.name == "s1-rtc")
+    np.testing.assert_allclose(radar.decode(made[0].numpy()), out.values, atol=1e-3)
