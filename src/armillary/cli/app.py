@@ -22,6 +22,10 @@ VERBS = {
         "Turn a scene into a georeferenced map of embeddings.",
         "embed S2A.SAFE -o out",
     ),
+    "generate": (
+        "Generate what other sensors might have seen of a place; synthetic, and says so.",
+        "generate s1_rtc.tif --to s2-l2a,dem --samples 8 -o out",
+    ),
     "train": (
         "Train a model by a recipe; stop and resume at any time, on one process or many.",
         "train copernicus-fm -o run optim.lr=1e-4 steps=2000",

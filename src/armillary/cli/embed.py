@@ -79,7 +79,7 @@ def embed(
     steps = write(
         array, network, order, about, patch_px=patch, overlap=overlap, tile=tile, workers=workers, batch=batch
     )
-    last = _watch(steps, quiet=as_json)
+    last = watch(steps, quiet=as_json)
     if as_json:
         print(json.dumps({"stage": last.stage, "files": [str(f) for f in last.files]}, ensure_ascii=False))
         return
@@ -99,14 +99,14 @@ def weights_of(model: str, asked: str) -> str | None:
 def stem_of(file: str) -> str:
     """The name that products begin with: the file's own, without folders and endings."""
     name = file.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1]
-    for end in (".zip", ".SAFE", ".SEN3", ".zarr", ".tiff", ".tif", ".jp2", ".nc", ".json"):
+    for end in (".zip", ".SAFE", ".SEN3", ".zarr", ".tiff", ".tif", ".jp2", ".png", ".webp", ".nc", ".json"):
         name = name[: -len(end)] if name.lower().endswith(end.lower()) else name
     if not name:
         raise BadInput(f"{file!r} has no name to call the products by; give the path of a file")
     return name
 
 
-def _watch(steps: Iterator[Step], *, quiet: bool) -> Step:
+def watch(steps: Iterator[Step], *, quiet: bool) -> Step:
     """Run to the end, with a bar on a terminal and plain lines otherwise."""
     last = Step("done")
     if quiet:

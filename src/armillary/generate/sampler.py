@@ -15,6 +15,7 @@ from armillary.generate.moves import walk
 from armillary.generate.noise import noise
 from armillary.generate.path import UNITS, Path
 from armillary.generate.solver import FAST, Solver
+from armillary.generate.windows import Windowed
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,8 @@ def sample(
     check(roles, given, shapes, len(seeds))
     moves = solver.moves(path)
     held = {s: torch.nan_to_num(x.to(device)) for s, x in given.items()}
-    x = {s: noise(seeds, s, shapes[s]).to(device) for s in roles.moving}
+    begin = denoise.noise if isinstance(denoise, Windowed) else lambda seeds, s: noise(seeds, s, shapes[s])
+    x = {s: begin(seeds, s).to(device) for s in roles.moving}
     hidden = {s: v.to(device) for s, v in instead(roles, shapes, seeds).items()}
 
     def expect(x: ByStrand, k: int) -> ByStrand:

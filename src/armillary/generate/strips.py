@@ -18,7 +18,6 @@ from armillary.generate.condition import Roles
 from armillary.generate.denoiser import ByStrand
 from armillary.generate.guidance import guided
 from armillary.generate.moves import Move, moved
-from armillary.generate.noise import noise
 from armillary.generate.path import Path
 from armillary.generate.sampler import expected, instead, times_of
 from armillary.generate.solver import FAST, Solver
@@ -193,7 +192,7 @@ class _Cascade:
         fresh = {}
         for s in self.roles.moving:
             rows = slice(self.x[0].stop(s), seen[s].stop)
-            fresh[s] = noise(self.seeds, s, self.windowed.shapes[s], rows).to(self.device)
+            fresh[s] = self.windowed.noise(self.seeds, s, rows).to(self.device)
         self.x[0].append(fresh)
 
     def _ask(self, k: int, i: int, seen: Mapping[str, slice]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ that neighbours agree before the next step begins (MultiDiffusion, arXiv:2302.08
 holds whole pixels of every strand; windows begin at cells, anchored at the scene's first, the last one shifted inward.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from armillary.errors import BadInput, OutOfRange
 from armillary.generate.denoiser import ByStrand, Denoise, Shapes
+from armillary.generate.noise import noise
 
 Kind = Literal["spread", "each", "shared"]
 """How a strand lies in a scene. "spread": pixels of the ground. "each": one small array per window, side by side, such
@@ -174,6 +175,15 @@ class Windowed:
     def shares(self) -> Mapping[str, tuple[Float[Tensor, "_ _"], Float[Tensor, "_ _"]]]:
         """Shares of the windows along rows and along columns."""
         return {s: (rows.shares(), cols.shares()) for s, (rows, cols) in self.lines.items()}
+
+    def noise(self, seeds: Sequence[int], strand: str, rows: slice | None = None) -> Float[Tensor, "b c y w"]:
+        """Noise to begin with. What every window has one of begins alike in all, so that neighbours tell alike."""
+        shape = self.shapes[strand]
+        if self.lines[strand][0].kind != "each":
+            return noise(seeds, strand, shape, rows)
+        h, w = self.windows.own[strand]
+        one = noise(seeds, strand, (shape[0], h, w))
+        return one.repeat(1, 1, shape[1] // h, shape[2] // w)[:, :, slice(None) if rows is None else rows]
 
     def __call__(self, x: ByStrand, times: Float[Tensor, "b m"], /) -> dict[str, Tensor]:
         """Predictions of a whole scene."""

@@ -237,10 +237,11 @@ def _small(array: xr.DataArray, names: tuple[str, ...]) -> Float[np.ndarray, "c 
     h, w = array.sizes["y"], array.sizes["x"]
     k = max(1, -(-max(h, w) // LONGEST_PX))
     rows = max(1, _READ_ROWS // k) * k
-    return np.concatenate([_mean(array[at, r : r + rows].values, k) for r in range(0, h, rows)], axis=1)
+    return np.concatenate([averaged(array[at, r : r + rows].values, k) for r in range(0, h, rows)], axis=1)
 
 
-def _mean(values: Float[np.ndarray, "c h w"], k: int) -> Float[np.ndarray, "c v u"]:
+def averaged(values: Float[np.ndarray, "c h w"], k: int) -> Float[np.ndarray, "c v u"]:
+    """Means of k x k pixels over those that hold something; NaN where none does."""
     c, h, w = values.shape
     padded = np.full((c, -(-h // k) * k, -(-w // k) * k), np.nan, np.float32)
     padded[:, :h, :w] = values

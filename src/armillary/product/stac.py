@@ -28,7 +28,7 @@ EXTENSIONS = (
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
     "https://stac-extensions.github.io/embeddings/v0.0.1/schema.json",
 )
-_STRAIGHT = 1e-7
+STRAIGHT = 1e-7
 """Degrees, about a centimetre: points of an outline that bend it less are left out."""
 MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 MEDIA = {
@@ -62,7 +62,7 @@ class Made:
 
 def write_item(folder: Path, made: Made, files: list[Path]) -> Path:
     """The item of these files as <stem>.json in the folder, pointing to the model card beside it."""
-    shape = footprint(made.plan.window).simplify(_STRAIGHT)
+    shape = footprint(made.plan.window).simplify(STRAIGHT)
     item = pystac.Item(
         id=made.stem,
         geometry=json.loads(json.dumps(mapping(shape))),
@@ -75,13 +75,13 @@ def write_item(folder: Path, made: Made, files: list[Path]) -> Path:
         item.add_asset(_key(file), _asset(file, made))
     item.add_link(pystac.Link("emb:model", "./model.json", "application/geo+json", "the model"))
     item.add_link(pystac.Link("emb:source-data", made.source, title="the scene"))
-    return _write(folder / f"{made.stem}.json", item.to_dict(include_self_link=False))
+    return write_json(folder / f"{made.stem}.json", item.to_dict(include_self_link=False))
 
 
 def write_model_card(folder: Path, made: Made) -> Path:
     """The model as an item with `mlm:` fields, as model.json; a model has no place, so its geometry is null."""
     item = pystac.Item(made.model.name, None, None, made.made, _card(made), stac_extensions=[MLM])
-    return _write(folder / "model.json", item.to_dict(include_self_link=False))
+    return write_json(folder / "model.json", item.to_dict(include_self_link=False))
 
 
 def _properties(made: Made) -> dict[str, Any]:
@@ -214,11 +214,11 @@ def _card(made: Made) -> dict[str, Any]:
             }
         ],
         "armillary:weights_sha256": model.sha256,
-        **_papers(model),
+        **papers(model),
     }
 
 
-def _papers(model: ModelFacts) -> dict[str, Any]:
+def papers(model: ModelFacts) -> dict[str, Any]:
     """Licence and origin of the weights, as far as their file tells."""
     if model.file is None:
         return {}
@@ -228,7 +228,8 @@ def _papers(model: ModelFacts) -> dict[str, Any]:
     return {**own, "armillary:weights_file_sha256": model.file.sha256, **rest}
 
 
-def _write(path: Path, item: dict[str, Any]) -> Path:
+def write_json(path: Path, item: dict[str, Any]) -> Path:
+    """Write an item aside, then rename it."""
     aside = path.with_name(f".{path.name}.part")
     aside.write_text(json.dumps(item, indent=1, allow_nan=False), encoding="utf-8")
     return aside.replace(path)

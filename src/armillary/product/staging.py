@@ -60,7 +60,7 @@ class Staging:
             raise OutputRefused(
                 f"{self.folder.parent} cannot be written ({cause.strerror}); choose another -o"
             ) from cause
-        _write_aside(self.folder / "config.json", json.dumps(config, indent=1))
+        write_aside(self.folder / "config.json", json.dumps(config, indent=1))
 
     @property
     def config(self) -> dict[str, object] | None:
@@ -87,7 +87,7 @@ class Staging:
             _sync(file.fileno())
         aside.replace(self.folder / state)
         record = {"rows": strip.rows.stop, "width": width, "chips": strip.chips.stop, "state": state}
-        _write_aside(self.folder / "journal.json", json.dumps(record))
+        write_aside(self.folder / "journal.json", json.dumps(record))
         if before not in (None, state):
             (self.folder / str(before)).unlink(missing_ok=True)
 
@@ -162,7 +162,8 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _write_aside(path: Path, text: str) -> None:
+def write_aside(path: Path, text: str) -> None:
+    """Write a text beside its name, flush it, then rename it."""
     aside = path.with_name(f".{path.name}.part")
     with aside.open("w", encoding="utf-8") as file:
         file.write(text)

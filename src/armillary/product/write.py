@@ -34,7 +34,9 @@ from armillary.product.table import Label, write_chips, write_tokens
 from armillary.scene.hrefs import local
 
 FORMATS = ("cog", "zarr", "geoparquet")
-Stage = Literal["resume", "embed", "cog", "zarr", "geoparquet", "quicklook", "describe", "done", "nothing to do"]
+Stage = Literal[
+    "resume", "embed", "read", "generate", "cog", "zarr", "geoparquet", "quicklook", "describe", "done", "nothing to do"
+]
 
 
 @dataclass(frozen=True)

@@ -74,11 +74,12 @@ class Answers:
             squares = squares + step * (values - mean)
         return mean.astype(np.float32), np.sqrt(squares / max(n - 1, 1)).astype(np.float32)
 
-    def blocks(self) -> Iterator[slice]:
-        """Rows of the grid from top to bottom, some at a time."""
+    def blocks(self, multiple: int = 1) -> Iterator[slice]:
+        """Rows of the grid from top to bottom, some at a time: a multiple of so many, but for the last."""
         h = self.plan.layout.grid.shape[0]
-        for top in range(0, h, ROWS):
-            yield slice(top, min(top + ROWS, h))
+        step = max(1, ROWS // multiple) * multiple
+        for top in range(0, h, step):
+            yield slice(top, min(top + step, h))
 
     def _fine(
         self, code: Bands | Relief, read: Callable[[slice], Float[np.ndarray, "c y x"]], rows: slice

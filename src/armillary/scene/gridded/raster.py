@@ -3,7 +3,7 @@
 Read where it lies: local, inside a zip (/vsizip/), or remote (/vsicurl/, /vsis3/) by range requests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,12 @@ def read_planes(href: str, stem: str) -> Planes:
             f"{href} was asked for and is no raster that can be read ({str(cause).splitlines()[0][:120]}); check that "
             "the file is whole and of the kind that its name says"
         ) from cause
-    return Planes(href, planes, window, clues_of(Path(href), tags))
+    return Planes(href, planes, window, clues_of(Path(href), tags), _marks(tags))
+
+
+def _marks(tags: Mapping[str, str]) -> dict[str, str]:
+    """What must not be forgotten of a file: that a model made it."""
+    return {"synthetic": tags["SYNTHETIC"]} if "SYNTHETIC" in tags else {}
 
 
 def _crs(file: Any) -> object | None:

@@ -1,0 +1,144 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pystac
+import pytest
+import rasterio
+import xarray as xr
+
+import armillary as arm
+from armillary.errors import EmptyScene, OutputRefused, PlaceUnknown
+from armillary.models.cop_gen import CopGen
+from armillary.product.generated.menu import menu_of
+from armillary.product.generated.plan import How, Plan, plan_of
+from armillary.product.generated.write import Order, write
+from armillary.product.receipt import ModelFacts
+from armillary.product.write import Step
+
+MakeView = Callable[..., xr.DataArray]
+HOW = How(steps=2)
+
+
+def planned(x: xr.DataArray, model: CopGen, to: tuple[str, ...] = ("dem", "land-cover"), samples: int = 3) -> Plan:
+    return plan_of(x, to, menu_of(model), samples, 7, HOW)
+
+
+def run(plan: Plan, model: CopGen, order: Order) -> list[Step]:
+    return list(write(plan, model, order, ModelFacts.of(model, "tiny", "random")))
+
+
+@pytest.fixture(scope="module")
+def scene(view: MakeView) -> xr.DataArray:
+    x = view("s1-rtc", (150, 100)).copy()
+    x[:, 20:30, 40:60] = np.nan
+    return x
+
+
+@pytest.fixture(scope="module")
+def made(scene: xr.DataArray, nano: CopGen, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("Größe 图") / "out"
+    run(planned(scene, nano), nano, Order(out, "szene"))
+    return out
+
+
+def test_the_folder_holds_every_product_and_nothing_else(made: Path) -> None:
+    samples = [f"{s}.sample-{i}.tif" for s in ("dem", "land-cover") for i in range(3)]
+    both = ["dem.mean.tif", "dem.spread.tif", "land-cover.most-frequent.tif", "land-cover.disagreement.tif"]
+    ends = [*samples, *both, "valid.tif", "sheet.png", "json"]
+    assert {p.name for p in made.iterdir()} == {f"szene.{e}" for e in ends} | {"model.json", "receipt.json"}
+
+
+def test_files_hold_the_values_of_arm_generate(made: Path, scene: xr.DataArray, nano: CopGen) -> None:
+    ask = {"to": ["dem", "land-cover"], "model": nano, "samples": 3, "seed": 7, "steps": 2}
+    memory, both = arm.generate(scene, **ask), arm.generate(scene, spread=True, **ask)
+    for i in range(3):
+        with rasterio.open(made / f"szene.dem.sample-{i}.tif") as file:
+            assert file.read().tobytes() == memory["dem"].values[i].tobytes()
+        with rasterio.open(made / f"szene.land-cover.sample-{i}.tif") as file:
+            assert file.dtypes == ("uint8",)
+            np.testing.assert_array_equal(file.read(), np.nan_to_num(memory["land-cover"].values[i]))
+    for sensor, names in (("dem", ("mean", "spread")), ("land-cover", ("most-frequent", "disagreement"))):
+        for i, name in enumerate(names):
+            with rasterio.open(made / f"szene.{sensor}.{name}.tif") as file:
+                found = file.read(masked=True).astype("float32").filled(np.nan)
+                np.testing.assert_array_equal(found, both[sensor].values[i])
+
+
+def test_files_lie_where_the_scene_does_and_say_that_they_are_synthetic(made: Path, scene: xr.DataArray) -> None:
+    for path in made.glob("*.tif"):
+        with rasterio.open(path) as file:
+            assert (file.height, file.width) == scene.shape[1:]
+            assert file.transform == scene.rio.transform()
+            assert file.crs == scene.rio.crs
+            tags = file.tags()
+            assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert (tags["SYNTHETIC"], tags["SEED"], tags["MODEL"]) == ("YES", "7", "tiny")
+        assert tags["GIVEN"] == "s1-rtc,place,date"
+        assert len(tags["WEIGHTS"]) == 64
+
+
+def test_the_mask_shows_where_something_was_measured(made: Path, scene: xr.DataArray) -> None:
+    with rasterio.open(made / "szene.valid.tif") as file:
+        np.testing.assert_array_equal(file.read(1), np.isfinite(scene.values).any(axis=0))
+    with rasterio.open(made / "szene.dem.sample-0.tif") as file:
+        np.testing.assert_array_equal(file.dataset_mask() > 0, np.isfinite(scene.values).any(axis=0))
+
+
+def test_the_item_says_that_it_is_synthetic_and_lists_every_file(made: Path) -> None:
+    item = pystac.Item.from_file(str(made / "szene.json"))
+    assert item.properties["synthetic"] is True
+    assert item.properties["armillary:given"] == ["s1-rtc", "place", "date"]
+    assert item.datetime is not None
+    assert {Path(a.href).name for a in item.assets.values()} == {p.name for p in made.glob("*.tif")} | {
+        "szene.sheet.png"
+    }
+    assert json.loads((made / "receipt.json").read_text())["config"]["seed"] == 7
+
+
+def test_products_can_be_opened_again_and_still_say_it(made: Path) -> None:
+    array = arm.open(made / "szene.dem.mean.tif")
+    assert (array.attrs["sensor"], array.attrs["unit"]) == ("dem", "m")
+    assert array.attrs["synthetic"] == "YES"
+
+
+def test_a_finished_run_is_not_run_again_and_another_one_is_refused(
+    made: Path, scene: xr.DataArray, nano: CopGen
+) -> None:
+    assert [s.stage for s in run(planned(scene, nano), nano, Order(made, "szene"))] == ["nothing to do"]
+    with pytest.raises(OutputRefused, match="samples was 3, now 2"):
+        run(planned(scene, nano, samples=2), nano, Order(made, "szene"))
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    made: Path, scene: xr.DataArray, nano: CopGen, tmp_path: Path
+) -> None:
+    plan, out = replace(planned(scene, nano), how=replace(HOW, batch=1)), tmp_path / "o"
+    steps = write(plan, nano, Order(out, "szene"), ModelFacts.of(nano, "tiny", "random"))
+    for step in steps:
+        if step.stage == "generate" and step.done > step.total // 2:
+            break
+    steps.close()
+    with pytest.raises(OutputRefused, match="--resume goes on"):
+        run(plan, nano, Order(out, "szene"))
+    with pytest.raises(OutputRefused, match="another one"):
+        run(planned(scene, nano, samples=2), nano, Order(out, "szene", resume=True))
+    seen = run(plan, nano, Order(out, "szene", resume=True))
+    assert "read" not in [s.stage for s in seen]
+    first = next(s for s in seen if s.stage == "generate")
+    assert first.done > 1
+    for i in range(3):
+        name = f"szene.dem.sample-{i}.tif"
+        with rasterio.open(out / name) as one, rasterio.open(made / name) as other:
+            np.testing.assert_allclose(one.read(), other.read(), atol=1e-2)
+    assert not list(out.glob(".*"))
+
+
+def test_what_was_refused_leaves_no_folder(nano: CopGen, view: MakeView, tmp_path: Path) -> None:
+    with pytest.raises(EmptyScene, match="not one valid pixel"):
+        run(planned(view("s1-rtc").where(False), nano), nano, Order(tmp_path / "o", "x"))
+    with pytest.raises(PlaceUnknown, match="no CRS"):
+        run(planned(view("s1-rtc", crs=None), nano), nano, Order(tmp_path / "o", "x"))
+    assert not (tmp_path / "o").exists()
