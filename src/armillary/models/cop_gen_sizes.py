@@ -121,14 +121,15 @@ def _cop_gen() -> tuple[Strand, ...]:
 
 
 def strands_of(codes: Sequence[Code], patch: int) -> tuple[Strand, ...]:
-    """Strands of the shapes that codes give. A picture's tokens are `patch` px of the finest of them on the ground.
+    """Strands of the shapes that codes give.
 
     Args:
         codes: what the strands mean, in the model's order.
-        patch: side of a token of the strand with most pixels; those of coarser ones shrink with their side.
+        patch: side of a token of the strands with most pixels; tokens of coarser ones cover twice as much ground to a
+            side, for their detail is on the path of pixels.
     """
     finest = max(code.shape[1] for code in codes)
-    sides = ((code, max(1, patch * code.shape[1] // finest)) for code in codes)
+    sides = ((code, min(patch, max(1, 2 * patch * code.shape[1] // finest))) for code in codes)
     return tuple(Strand(code.name, *code.shape, patch=p if code.shape[1] > 1 else 1) for code, p in sides)
 
 
@@ -144,7 +145,7 @@ COP_GEN: Mapping[str, CopGenConfig] = MappingProxyType(
         "cop-gen-base": _BASE,
         "cop-gen-large": replace(_BASE, width=1152, depth=28),
         "cop-gen-huge": replace(_BASE, width=1536, depth=30, heads=24),
-        "cop-gen-thumb": _own(thumb(128, 2)),
+        "cop-gen-thumb": replace(_own(thumb(128, 2)), ratio=3),
         "cop-gen-nano": _own(nano(64)),
     }
 )

@@ -89,17 +89,20 @@ class Ground(nn.Module):
         side = self._side(laid)
         here = torch.ones(waves.shape[:2], device=waves.device) if present is None else present.to(waves.dtype)
         heard, x = torch.zeros((), device=waves.device), torch.zeros((), device=waves.device)
+        told: dict[tuple[int, int], Tensor] = {}
         for i in pictures:
             gain, shift = (self.times[i](waves[:, i]) * here[:, i, None]).chunk(2, dim=1)
             heard = heard + shift
             if i in laid:
                 seen = self.enter[str(i)](laid[i]) * ((1 + gain) * here[:, i, None])[..., None, None]
-                x = x + interpolate(seen, size=side, mode="nearest")
-                told = self.tokens[str(i)](grids[i].movedim(1, -1)).movedim(-1, 1)
-                x = x + interpolate(told * here[:, i, None, None, None], size=side, mode="bilinear")
+                x = x + (seen if seen.shape[-2:] == side else interpolate(seen, size=side, mode="nearest"))
+                said = self.tokens[str(i)](grids[i].movedim(1, -1)).movedim(-1, 1) * here[:, i, None, None, None]
+                told[said.shape[-2:]] = told[said.shape[-2:]] + said if said.shape[-2:] in told else said
+        for said in told.values():  # stretching is linear: what strands say on one grid is stretched together
+            x = x + interpolate(said, size=side, mode="bilinear")
         for block in self.blocks:
             x = block(x, heard)
-        return {i: self.leave[str(i)](adaptive_avg_pool2d(x, (p.shape[-2], p.shape[-1]))) for i, p in laid.items()}
+        return {i: self.leave[str(i)](_shrunk(x, (p.shape[-2], p.shape[-1]))) for i, p in laid.items()}
 
     def _side(self, laid: Mapping[int, Tensor]) -> tuple[int, int]:
         """Rows and columns of the finest strand of the model over this ground, whether it is here or not."""
@@ -112,6 +115,10 @@ class Ground(nn.Module):
 def is_laid(strand: Strand) -> bool:
     """Whether a strand is a picture of the ground, and not a few numbers."""
     return strand.height > 1 and strand.width > 1
+
+
+def _shrunk(x: Float[Tensor, "b f h w"], side: tuple[int, int]) -> Float[Tensor, "b f _ _"]:
+    return x if x.shape[-2:] == side else adaptive_avg_pool2d(x, side)
 
 
 def _normed(x: Float[Tensor, "b f h w"]) -> Float[Tensor, "b f h w"]:
