@@ -67,7 +67,9 @@ def nearest_floor(items: Sequence[Item], given: Sequence[str], target: str) -> F
     if not items:
         raise BadInput("no item was given to look for the likest in; give at least one")
     seen = np.stack([_thumbnail(i, given) for i in items])
-    mean, deviation = np.nanmean(seen, axis=0), np.nanstd(seen, axis=0) + 1e-6
+    count = np.isfinite(seen).sum(axis=0)
+    mean = _quotient(np.nansum(seen, axis=0), count)
+    deviation = np.sqrt(_quotient(np.nansum((seen - mean) ** 2, axis=0), count)) + 1e-6
     scaled = np.nan_to_num((seen - mean) / deviation)
 
     def tell(item: Item) -> Values:

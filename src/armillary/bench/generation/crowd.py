@@ -1,0 +1,110 @@
+"""Crowd: generated items as a whole against real ones, as Copernicus-FM sees them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.distance import pdist
+
+from armillary.bench.generation.ask import Setting
+from armillary.bench.generation.crowds import compare
+from armillary.bench.generation.cuts import Cut, Item, in_turn
+from armillary.bench.generation.floors import regrid
+from armillary.bench.generation.parties import Given
+from armillary.earth.card import find_sensor
+from armillary.earth.window import Window
+from armillary.errors import BadInput
+from armillary.generate.noise import seed_of
+from armillary.models.zoo import load_encoder
+from armillary.probe.features import BLIND, encoder, frozen
+from armillary.sample.sample import Sample
+from armillary.sample.strands import Bands
+from armillary.sample.thumbs import NAMES
+
+FEATURES = "copernicus-fm-nano"
+"""What sees the items; it is told pixels alone."""
+
+MADE, TRAINING, HALVES = "generated", "real, training places", "real, two halves"
+
+LEAST = 8
+"""Two halves of four."""
+
+KNOWN = 0.9
+"""Share of pixels that a real item must have, for an edge tells a crowd apart by itself."""
+
+Describe = Callable[[Sequence[Sample]], Float[np.ndarray, "n d"]]
+
+
+def crowd(setting: Setting, target: str, given: Given, describe: Describe) -> tuple[list[Cut], dict[str, object]]:
+    """Generated items against as many real held-out ones, beside real ones against real ones.
+
+    Without a condition the real ones are any held-out cuts, with one the truths of the same cuts.
+
+    Returns:
+        The cuts; {"crowds": whose -> measures, "spread": whose -> mean distance between two items}.
+
+    Raises:
+        BadInput: too few items.
+    """
+    n, want = setting.plan.crowd, setting.strands(target)
+    held = [c for c, _ in setting.able(target, given)] if given else list(setting.material.crowds[0])
+    cuts = _whole(setting, held, want, n)
+    far = _whole(setting, setting.material.crowds[1], want, n)
+    if min(len(cuts), len(far)) < LEAST:
+        raise BadInput(f"{len(cuts)} held-out and {len(far)} training cuts show all of {target}; {LEAST} are needed")
+    real, other = (describe(_samples(setting, target, [c.item for c in some])) for some in (cuts, far))
+    made = describe(_samples(setting, target, _made(setting, target, given, cuts)))
+    rng = np.random.default_rng(seed_of(setting.plan.seed, "crowd", target))
+    pairs = {MADE: (real, made), TRAINING: (real, other), HALVES: (real[::2], real[1::2])}
+    return cuts, {
+        "crowds": {who: asdict(compare(a, b, rng, basis=other)) for who, (a, b) in pairs.items()},
+        "spread": {who: float(pdist(rows).mean()) for who, rows in (("real", real), (MADE, made), (TRAINING, other))},
+        "features": FEATURES,
+    }
+
+
+@cache
+def describe_nano() -> Describe:
+    """Pooled features of the model that ships."""
+    encode = encoder(load_encoder(FEATURES), BLIND)
+    return lambda samples: frozen(samples, encode, batch_size=16)
+
+
+def _made(setting: Setting, target: str, given: Given, cuts: Sequence[Cut]) -> list[Item]:
+    """One sample for each cut; cuts that give the same strands are asked together."""
+    able = dict(zip((c.key for c in cuts), [()] * len(cuts), strict=True))
+    if given:
+        able = {c.key: strands for c, strands in setting.able(target, given, cuts)}
+    found: dict[str, Item] = {}
+    for strands in dict.fromkeys(able.values()):
+        some = [c for c in cuts if able[c.key] == strands]
+        seeds = [seed_of(setting.plan.seed, "crowd", c.key) for c in some]
+        made = setting.teller.drawn_each([c.item for c in some], setting.strands(target), strands, seeds)
+        found |= {c.key: item for c, item in zip(some, made, strict=True)}
+    return [found[c.key] for c in cuts]
+
+
+def _whole(setting: Setting, cuts: Sequence[Cut], want: Sequence[str], n: int) -> list[Cut]:
+    """The first so many, place by place, that show all bands almost everywhere."""
+    keys = {key for s in want if isinstance(code := setting.codes[s], Bands) for key in code.keys}
+    able = [c for c in cuts if not c.names or keys & set(c.names)]
+    found = []
+    for cut in in_turn(able, 4 * n):
+        if all(s in cut.item and np.isfinite(cut.item[s]).mean(axis=(1, 2)).min() >= KNOWN for s in want):
+            found.append(cut)
+        if len(found) == n:
+            break
+    return found
+
+
+def _samples(setting: Setting, target: str, items: Sequence[Item]) -> list[Sample]:
+    """The strands of a party as one sensor's pixels, on the finest grid of the party."""
+    codes = [code for s in setting.strands(target) if isinstance(code := setting.codes[s], Bands)]
+    side = max(code.shape[1] for code in codes)
+    by_strand = {strand: sensor for (sensor, _), strand in NAMES.items()}
+    sensor = find_sensor(by_strand.get(target, target)).select([b for code in codes for b in code.bands])
+    window = Window.of((side, side), (10.0, 0.0, 0.0, 0.0, -10.0, 0.0), None)
+    pixels = (np.concatenate([regrid(item[code.name], side) for code in codes]) for item in items)
+    return [Sample(p.astype(np.float32), sensor, window) for p in pixels]
