@@ -1,0 +1,106 @@
+"""A whole run on the exact denoiser: it stops, goes on, and tells the same. Synthetic."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from armillary.bench.generation.cell import Cell, Question, read_cell, read_cells
+from armillary.bench.generation.pictures import read_pictures
+from armillary.bench.generation.plan import GenerationPlan, read_plan
+from armillary.bench.generation.run import Course, expected, run
+from armillary.errors import BadInput
+from tests.bench.generation.worlds import material, teller
+
+PLAN = GenerationPlan(("exact",), sampled=2, samples=2, steps=2, crowd=8, rounds=2)
+
+
+def describe():
+    return lambda samples: (
+        np.stack([s.pixels.mean(axis=(1, 2)).repeat(2) for s in samples])
+        + np.random.default_rng(len(samples)).normal(size=(len(samples), 2), scale=1e-3)
+    )
+
+
+def course(folder, plan=PLAN):
+    return Course(
+        plan, folder, folder, open_teller=lambda name: teller(name, plan.steps), open_material=lambda _: material(16),
+        describe=describe,
+    )  # fmt: skip
+
+
+def numbers(folder):
+    return {c.question.id: json.dumps(dict(c.numbers), sort_keys=True) for c in read_cells(folder)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return folder, list(run(course(folder)))
+
+
+def test_every_question_that_can_be_answered_is_a_cell(finished):
+    folder, cells = finished
+    assert [c.error for c in cells] == [None] * len(cells)
+    assert {c.question.kind for c in cells} == {"told", "sampled", "drift", "crowd"}
+    assert len(cells) == len(list(read_cells(folder))) == len(expected(course(folder)))
+    facts = cells[0].facts
+    assert {"config", "data", "weights", "seed", "environment", "seconds", "when"} <= set(facts)
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_numbers(finished, tmp_path):
+    begun = run(course(tmp_path))
+    for _ in range(9):
+        next(begun)
+    begun.close()
+    with pytest.raises(BadInput, match="--resume"):
+        next(run(course(tmp_path)))
+    assert len(list(run(course(tmp_path), resume=True))) == len(finished[1])
+    assert numbers(tmp_path) == numbers(finished[0])
+
+
+def test_a_cell_that_was_changed_is_refused_and_asked_again(finished, tmp_path):
+    path = finished[1][0].write(tmp_path)
+    moved = path.rename(path.with_stem("0" * 20))
+    with pytest.raises(BadInput, match="its name is not its own"):
+        read_cell(moved)
+
+
+def test_a_folder_holds_one_set_of_settings(finished):
+    folder, _ = finished
+    with pytest.raises(BadInput, match="samples=2.*samples=3"):
+        next(run(course(folder, replace(PLAN, samples=3)), resume=True))
+    assert read_plan(folder) == PLAN
+
+
+def test_pictures_of_samples_stand_beside_the_truth(finished):
+    folder, cells = finished
+    cell = next(c for c in cells if c.question.kind == "sampled")
+    rows = read_pictures(folder / cell.pictures)
+    assert all({"expected", "sample 1", "true"} <= set(row) for row in rows.values())
+
+
+def test_what_goes_wrong_is_told_in_its_cell(tmp_path):
+    broken = replace(course(tmp_path, replace(PLAN, tasks=("crowd",))), describe=lambda: lambda samples: 1 / 0)
+    cells = list(run(broken))
+    assert all("division by zero" in c.error for c in cells)
+    assert list(run(course(tmp_path, replace(PLAN, tasks=("crowd",))), resume=True))[0].error is None
+
+
+def test_targets_and_kinds_can_be_chosen(tmp_path):
+    asked = expected(course(tmp_path, replace(PLAN, tasks=("told", "s1-rtc"))))
+    assert {(q.kind, q.target) for q in asked} == {("told", "s1-rtc")}
+    with pytest.raises(BadInput, match="s9"):
+        expected(course(tmp_path, replace(PLAN, tasks=("s9",))))
+
+
+def test_models_of_two_bases_are_refused():
+    with pytest.raises(BadInput, match="one model"):
+        GenerationPlan(("cop-gen-nano", "cop-gen-thumb"))
+
+
+def test_nan_is_null_on_disk(tmp_path):
+    cell = Cell(Question("told", "exact", "s1-rtc"), numbers={"x": float("nan"), "y": np.float32(0.1)})
+    found = json.loads(cell.write(tmp_path).read_text())["numbers"]
+    assert found == {"x": None, "y": 0.1}
