@@ -142,3 +142,31 @@ def test_strands_that_fit_no_window_and_scenes_smaller_than_one_are_refused() ->
         windows.lines("fine", (2, 15, 16))
     with pytest.raises(OutOfRange, match="pad it"):
         Windows.of((3, 8), 4, 1, OWN)
+
+
+def test_what_every_window_has_one_of_begins_alike_in_all_of_them() -> None:
+    windowed = scene()
+    mean = windowed.noise((1, 2), "mean")
+    assert mean.shape == (2, *windowed.shapes["mean"])
+    assert_close(mean, mean[:, :, :1, :1].expand_as(mean))
+    assert_close(windowed.noise((1, 2), "fine"), noise((1, 2), "fine", windowed.shapes["fine"]))
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_strips_go_on_from_a_state_as_if_nothing_had_happened(steps: int) -> None:
+    windowed, solver = scene(), Solver(steps=steps)
+    given = given_of(windowed)
+    readers = {s: (lambda rows, v=v: v[:, :, rows]) for s, v in given.items()}
+    whole, kept = strips(windowed, solver=solver), {}
+    for i, strip in enumerate(sample_strips(windowed, OURS, ROLES, readers, (1, 2), solver)):
+        if i == 2:
+            kept = {k: v.clone() for k, v in strip.state().items()}
+            break
+    rest = list(sample_strips(windowed, OURS, ROLES, readers, (1, 2), solver, since=kept))
+    assert len(rest) == len(whole) - 3
+    for one, other in zip(rest, whole[3:], strict=True):
+        assert one.rows == other.rows
+        for s in one.x:
+            assert_close(one.x[s], other.x[s], rtol=0, atol=0)
+    with pytest.raises(BadInput, match="another request"):
+        list(sample_strips(windowed, OURS, ROLES, readers, (1, 2), Solver(steps=steps + 1), since=kept))

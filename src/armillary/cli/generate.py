@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from armillary.cli.embed import stem_of, watch, weights_of
 from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told
 from armillary.errors import BadInput
+from armillary.generate.joint import joint_of
 from armillary.models.cop_gen import CopGen
 from armillary.models.precision import Precision, cast
 from armillary.models.zoo import load_model
@@ -123,10 +124,10 @@ def generate(
 
 def _network(model: str, weights: str, precision: Precision) -> tuple[CopGen, str | None]:
     """The model, and where its weights are from."""
+    joint_of(model)  # refuses those that generate nothing
     source = None if weights.lower() == "none" else weights
     network = load_model(model, source)
-    if not isinstance(network, CopGen):
-        raise BadInput(f"{model} embeds, it does not generate; give --model cop-gen-nano or cop-gen-thumb")
+    assert isinstance(network, CopGen)  # noqa: S101 (every joint model is one)
     if source is None:
         print(f"warning: {model}: RANDOM WEIGHTS. {UNTRAINED}", file=sys.stderr)
     return cast(network, precision), weights_of(model, weights)

@@ -35,11 +35,13 @@ class Strip:
         rows: strand -> which rows.
         x: wanted strands, these rows of them.
         held: numbers that were in memory while the strip was made, network and readers aside.
+        state: gives what is needed to go on behind this strip, until the next one is asked for.
     """
 
     rows: Mapping[str, slice]
     x: ByStrand
     held: int
+    state: Callable[[], dict[str, Tensor]]
 
 
 def sample_strips(
@@ -50,6 +52,7 @@ def sample_strips(
     seeds: Sequence[int],
     solver: Solver = FAST,
     device: torch.device | str = "cpu",
+    since: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Strip]:
     """Generate a scene, strip by strip from the top.
 
@@ -61,6 +64,7 @@ def sample_strips(
         seeds: one per item.
         solver: method and number of steps.
         device: where it is computed.
+        since: the state of a strip of the same request, to go on behind it; None: from the top.
 
     Raises:
         BadInput: roles that fit neither shapes nor what is given, or a moving strand that all windows share: it would
@@ -75,10 +79,12 @@ def sample_strips(
     if shared:
         raise BadInput(f"{', '.join(shared)} is one for all windows; give or ignore it, or have one for each window")
     cascade = _Cascade(path, roles, windowed, given, seeds, solver.moves(path), torch.device(device))
-    for i in range(len(windowed.windows.rows.starts)):
+    if since is not None:
+        cascade.restore(since)
+    for i in range(cascade.next[-1], len(windowed.windows.rows.starts)):
         cascade.advance(len(cascade.moves) - 1)
         held = cascade.held
-        yield Strip(cascade.between(i, roles.named("generate")), cascade.take(i), held)
+        yield Strip(cascade.between(i, roles.named("generate")), cascade.take(i), held, cascade.state)
 
 
 class Rows:
@@ -154,6 +160,34 @@ class _Cascade:
     def held(self) -> int:
         """Numbers in memory."""
         return sum(rows.size for rows in (*self.x, *self.clean, *self.said))
+
+    @property
+    def _kept(self) -> dict[str, Rows]:
+        kinds = {"x": self.x, "clean": self.clean, "said": self.said}
+        return {f"{kind} {k}": rows for kind, many in kinds.items() for k, rows in enumerate(many)}
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that a cascade of the same request needs to go on from here."""
+        found = {"next": torch.tensor(self.next)}
+        for name, rows in self._kept.items():
+            for s, values in rows.kept.items():
+                found[f"{name} {s}"] = values.detach().cpu().contiguous()
+                found[f"top {name} {s}"] = torch.tensor(rows.top[s])
+        return found
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state.
+
+        Raises:
+            BadInput: it is of another request.
+        """
+        wanted = {f"{name} {s}" for name, rows in self._kept.items() for s in rows.kept}
+        if wanted | {f"top {w}" for w in wanted} | {"next"} != set(state) or len(state["next"]) != len(self.next):
+            raise BadInput("the state of another request was given; begin again without it")
+        self.next = [int(n) for n in state["next"]]
+        for name, rows in self._kept.items():
+            for s in rows.kept:
+                rows.kept[s], rows.top[s] = state[f"{name} {s}"].to(self.device), int(state[f"top {name} {s}"])
 
     def advance(self, k: int) -> None:
         """The next row of windows of asking k, and before it what it needs of the askings before."""

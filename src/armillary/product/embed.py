@@ -108,7 +108,9 @@ def _agree(views: Mapping[str, xr.DataArray] | Mapping[str, Batch]) -> None:
 
 def facts(array: xr.DataArray) -> dict[str, object]:
     """What an embedding inherits from its scene's attributes."""
-    kept = {k: v for k, v in array.attrs.items() if k in ("sensor", "time", "href", "synthetic") or k.endswith("_source")}
+    kept = {
+        k: v for k, v in array.attrs.items() if k in ("sensor", "time", "href", "synthetic") or k.endswith("_source")
+    }
     return {k: v for k, v in kept.items() if v is not None}
 
 

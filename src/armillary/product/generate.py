@@ -12,11 +12,11 @@ from armillary.earth.fleet import sensors
 from armillary.earth.when import iso
 from armillary.errors import BadInput
 from armillary.generate.condition import Roles
-from armillary.generate.joint import JOINT
+from armillary.generate.joint import JOINT, joint_of
 from armillary.generate.noise import seed_of
 from armillary.generate.sampler import final, sample
 from armillary.generate.solver import Solver
-from armillary.models.cop_gen import COP_GEN, CopGen
+from armillary.models.cop_gen import CopGen
 from armillary.models.precision import cast
 from armillary.models.weights import weights_sha256
 from armillary.models.zoo import load_model
@@ -119,9 +119,7 @@ def _how(options: Mapping[str, object]) -> How:
 
 def _network(model: str | CopGen, precision: str | None) -> tuple[CopGen, str | None]:
     if isinstance(model, str):
-        if model not in JOINT:
-            other = f"; {model} works on the latents of autoencoders" if model in COP_GEN else ""
-            raise BadInput(f"model={model!r} was asked to generate; models that do are {', '.join(JOINT)}{other}")
+        joint_of(model)  # refuses those that generate nothing
         found = load_model(model)
         if not isinstance(found, CopGen):  # cannot be: every joint model is one
             raise BadInput(f"{model} does not generate")

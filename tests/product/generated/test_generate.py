@@ -7,7 +7,7 @@ import xarray as xr
 
 import armillary as arm
 from armillary.earth.window import Window
-from armillary.errors import BadInput, EmptyScene
+from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange
 from armillary.models.cop_gen import CopGen
 from armillary.product.embed import placed
 from armillary.product.generated.menu import menu_of
@@ -179,3 +179,94 @@ def test_heights_are_shown_as_relief_about_the_mean_of_each_window(nano: CopGen,
     made = arm.generate(tensors, to=["s1-rtc"], model=nano, **FAST)["s1-rtc"]
     radar = next(c for c in menu_of(nano)[0].codes if c.name == "s1-rtc")
     np.testing.assert_allclose(radar.decode(made[0].numpy()), out.values, atol=1e-3)
+
+
+def test_pictures_of_a_flood_need_names_and_come_out_as_pictures(thumb: CopGen, view: MakeView) -> None:
+    x = view("ombria-s1", (80, 70), crs=None, time=None)
+    with pytest.raises(BadInput, match="could be s1-before or s1-after"):
+        arm.generate(x, to=["s2-before"], model=thumb)
+    with pytest.raises(BadInput, match="s2-before was promised and the array is of ombria-s1"):
+        arm.generate({"s2-before": x}, to=["s2-after"], model=thumb)
+    out = arm.generate({"s1-before": x}, to=["s2-before", "flood"], model=thumb, **FAST)
+    assert out["s2-before"].band.values.tolist() == ["SWIR", "NIR", "RED"]
+    assert (out["s2-before"].attrs["sensor"], out["flood"].attrs["sensor"]) == ("ombria-s2", "water")
+    assert out["flood"].shape == (1, 80, 70)
+    assert 0 <= float(out["s2-before"].min()) <= float(out["s2-before"].max()) <= 255
+    sample = arm.generate({"s1-before": from_array(x)}, to=["s2-before", "flood"], model=thumb, **FAST)["s2-before"]
+    same(sample, out["s2-before"], 0)
+
+
+def test_a_reference_picture_of_the_event_is_a_style(thumb: CopGen, view: MakeView) -> None:
+    x, reference = {"s1-after": view("ombria-s1", crs=None)}, view("ombria-s2", (30, 50), crs=None)
+    plain = arm.generate(x, to=["s2-after"], model=thumb, **FAST)["s2-after"]
+    styled = arm.generate(x, to=["s2-after"], model=thumb, style=reference, **FAST)["s2-after"]
+    assert styled.attrs["given"] == "s1-after, s2-after-style"
+    assert float(np.abs(styled - plain).max()) > 1e-3
+    named = arm.generate({**x, "s2-after-style": reference}, to=["s2-after"], model=thumb, **FAST)["s2-after"]
+    same(named, styled, 0)
+    with pytest.raises(BadInput, match="nothing of that kind is asked for"):
+        arm.generate(x, to=["flood"], model=thumb, style=reference)
+
+
+def test_a_style_is_refused_by_a_model_without_styles(nano: CopGen, view: MakeView) -> None:
+    with pytest.raises(BadInput, match="has no styles"):
+        arm.generate(view("s1-rtc"), to=["dem"], model=nano, style=view("s2-l2a"))
+
+
+def test_tensors_under_the_names_of_strands_give_tensors(nano: CopGen) -> None:
+    x = {"s1-rtc": torch.randn(3, 2, 64, 64, generator=torch.Generator().manual_seed(0))}
+    x["s1-rtc"][1, 0, :5] = float("nan")
+    out = arm.generate(x, to=["dem", "s2-l2a-60m"], model=nano, **FAST)
+    assert {s: tuple(v.shape) for s, v in out.items()} == {
+        "dem": (3, 1, 32, 32), "dem-mean": (3, 1, 1, 1), "s2-l2a-60m": (3, 2, 16, 16),
+    }  # fmt: skip
+    assert all(torch.isfinite(v).all() for v in out.values())
+    alone = arm.generate({"s1-rtc": x["s1-rtc"][:1]}, to=["dem"], model=nano, samples=2, **FAST)["dem"]
+    assert alone.shape == (2, 1, 1, 32, 32)
+    together = arm.generate(x, to=["dem"], model=nano, **FAST)["dem"]
+    torch.testing.assert_close(together[0], alone[0, 0], atol=1e-4, rtol=0)
+
+
+def test_places_that_do_not_exist_need_nothing_given(nano: CopGen) -> None:
+    out = arm.generate(None, to=["s2-l2a", "dem"], model=nano, place=(12.5, 41.9), date="2021-06-01", **FAST)
+    assert out["s2-l2a"].shape == (12, 64, 64)
+    assert out["s2-l2a"].rio.crs is None
+    assert out["dem"].attrs["given"] == "place, date"
+
+
+def test_place_and_date_can_be_left_out_or_given(nano: CopGen, view: MakeView) -> None:
+    x = view("s1-rtc")
+    told = [
+        arm.generate(x, to=["dem"], model=nano, **how, **FAST)["dem"].attrs["given"]
+        for how in ({}, {"place": False}, {"date": False}, {"place": (0.0, 0.0), "date": "2020-01-01"})
+    ]
+    assert told == ["s1-rtc, place, date", "s1-rtc, date", "s1-rtc, place", "s1-rtc, place, date"]
+    with pytest.raises(BadInput, match="no such place"):
+        arm.generate(x, to=["dem"], model=nano, place=(0.0, 95.0))
+
+
+def test_guidance_and_steps_change_what_is_made(nano: CopGen, view: MakeView) -> None:
+    x = view("s2-l2a")
+    plain, guided, more = (
+        arm.generate(x, to=["s1-rtc"], model=nano, **how)["s1-rtc"]
+        for how in ({"steps": 2}, {"steps": 2, "guidance": 3.0}, {"steps": 5})
+    )
+    assert float(np.abs(plain - guided).max()) > 1e-3
+    assert float(np.abs(plain - more).max()) > 1e-3
+
+
+def test_bad_requests_are_one_sentence(nano: CopGen, view: MakeView) -> None:
+    x = view("s1-rtc")
+    for ask, kind, words in (
+        ({"to": ["dem"], "samples": 0}, OutOfRange, "whole numbers from 1 up"),
+        ({"to": ["dem"], "strength": 3}, BadInput, "does not know strength"),
+        ({"to": ["dem"], "view_px": 30}, OutOfRange, "multiple of 4"),
+    ):
+        with pytest.raises(kind, match=words):
+            arm.generate(x, model=nano, **ask)
+    with pytest.raises(BadInput, match="name one of these"):
+        arm.generate({"s3-olci": x}, to=["dem"], model=nano)
+    with pytest.raises(BadInput, match="generate values of their own"):
+        arm.generate(x, to=["dem"], model="cop-gen-beta")
+    with pytest.raises(BandMismatch, match="without any of"):
+        arm.generate({"s1-rtc": x.assign_coords(band=["HH", "HV"])}, to=["dem"], model=nano)

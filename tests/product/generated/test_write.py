@@ -116,7 +116,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     made: Path, scene: xr.DataArray, nano: CopGen, tmp_path: Path
 ) -> None:
     plan, out = replace(planned(scene, nano), how=replace(HOW, batch=1)), tmp_path / "o"
-    steps = write(plan, nano, Order(out, "szene"), ModelFacts.of(nano, "tiny", "random"))
+    steps = write(plan, nano, Order(out, "szene", keep_every_s=0), ModelFacts.of(nano, "tiny", "random"))
     for step in steps:
         if step.stage == "generate" and step.done > step.total // 2:
             break
@@ -128,7 +128,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     seen = run(plan, nano, Order(out, "szene", resume=True))
     assert "read" not in [s.stage for s in seen]
     first = next(s for s in seen if s.stage == "generate")
-    assert first.done > 1
+    assert (first.done, first.total) == (6, 9)  # three samples of three strips each: it was stopped within the second
     for i in range(3):
         name = f"szene.dem.sample-{i}.tif"
         with rasterio.open(out / name) as one, rasterio.open(made / name) as other:
@@ -142,3 +142,17 @@ def test_what_was_refused_leaves_no_folder(nano: CopGen, view: MakeView, tmp_pat
     with pytest.raises(PlaceUnknown, match="no CRS"):
         run(planned(view("s1-rtc", crs=None), nano), nano, Order(tmp_path / "o", "x"))
     assert not (tmp_path / "o").exists()
+
+
+def test_a_scene_without_a_place_is_written_without_one_by_a_model_of_pictures(
+    thumb: CopGen, view: MakeView, tmp_path: Path
+) -> None:
+    x = {"s1-before": view("ombria-s1", (64, 64), crs=None, time=None, affine=(1.0, 0, 0, 0, 1.0, 0))}
+    plan = plan_of(x, ["s2-before", "flood"], menu_of(thumb), 2, 0, HOW)
+    files = run(plan, thumb, Order(tmp_path / "o", "x"))[-1].files
+    assert not (tmp_path / "o" / "x.json").exists()
+    assert {f.name for f in files} >= {"x.s2-before.sample-1.tif", "x.flood.mean.tif", "x.sheet.png", "receipt.json"}
+    with rasterio.open(tmp_path / "o" / "x.s2-before.mean.tif") as file:
+        assert file.crs is None
+        assert file.descriptions == ("SWIR", "NIR", "RED")
+        assert 0 <= file.read().min() <= file.read().max() <= 255

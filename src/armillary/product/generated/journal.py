@@ -2,8 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from armillary.errors import OutputRefused
 from armillary.product.generated.store import Folder
@@ -51,9 +56,32 @@ class Journal:
             ) from cause
         write_aside(self.folder / "config.json", json.dumps(config, indent=1))
 
-    def record(self, groups: int) -> None:
-        """What is given has been read, and so many groups of samples are finished."""
-        write_aside(self.folder / "journal.json", json.dumps({"taken": True, "groups": groups}))
+    @property
+    def state(self) -> dict[str, Tensor] | None:
+        """The state of the group that was begun, where one was kept.
+
+        Raises:
+            OutputRefused: it is damaged.
+        """
+        name = (self._json("journal.json") or {}).get("state")
+        if name is None:
+            return None
+        try:
+            return load_file(self.folder / str(name))
+        except (OSError, SafetensorError) as cause:
+            raise self._damaged(str(name)) from cause
+
+    def record(self, groups: int, state: Mapping[str, Tensor] | None = None) -> None:
+        """What is given has been read, so many groups of samples are finished, and the next one has come so far."""
+        before = (self._json("journal.json") or {}).get("state")
+        name = None if state is None else f"state-{groups}-{int(state['next'][-1])}.safetensors"
+        if state is not None:
+            aside = self.folder / f".{name}"
+            save_file(dict(state), aside)
+            aside.replace(self.folder / str(name))
+        write_aside(self.folder / "journal.json", json.dumps({"taken": True, "groups": groups, "state": name}))
+        if before not in (None, name):
+            (self.folder / str(before)).unlink(missing_ok=True)
 
     def open(self, config: dict[str, object], *, resume: bool, overwrite: bool) -> None:
         """Go on with the interrupted run that is here, or begin one.
@@ -80,7 +108,10 @@ class Journal:
         except ValueError:
             kept = None
         if not isinstance(kept, dict):
-            raise OutputRefused(
-                f"{name} of the interrupted run in {self.folder.parent} is damaged; --overwrite begins again"
-            )
+            raise self._damaged(name)
         return kept
+
+    def _damaged(self, name: str) -> OutputRefused:
+        return OutputRefused(
+            f"{name} of the interrupted run in {self.folder.parent} is damaged; --overwrite begins again"
+        )

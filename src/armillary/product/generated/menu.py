@@ -10,7 +10,7 @@ from functools import cached_property
 from armillary.earth.card import find_sensor
 from armillary.earth.sensors import Sensor
 from armillary.errors import BadInput
-from armillary.generate.joint import JOINT, Joint
+from armillary.generate.joint import JOINT, Joint, joint_of
 from armillary.models.cop_gen import CopGen
 from armillary.sample.strands import Bands, Categories, Code, Date, Height, Place, Relief, Style
 from armillary.sample.thumbs import NAMES
@@ -137,7 +137,7 @@ def menu_of(model: CopGen, name: str | None = None) -> tuple[Joint, Menu]:
         BadInput: the network is of no known entry, as those that work on latents.
     """
     wanted = tuple((s.name, s.channels, s.height, s.width) for s in model.config.strands)
-    for joint in JOINT.values() if name is None else (JOINT[name],):
+    for joint in JOINT.values() if name is None else (joint_of(name),):
         if tuple((code.name, *code.shape) for code in joint.codes) == wanted:
             return joint, Menu(joint.codes)
     raise BadInput(

@@ -119,6 +119,7 @@ def plan_of(
     if samples < 1 or how.batch < 1:
         raise OutOfRange(f"samples={samples} and batch={how.batch} were asked for; give whole numbers from 1 up")
     joint, menu = model
+    Solver(steps=how.steps)  # says so where it cannot be
     references, views = _references(x, menu, how.style)
     scenes = {} if views is None else named(views, menu)
     outputs = menu.asked(to if isinstance(to, str) else _names(to))

@@ -1,6 +1,6 @@
 """Run: the sampling loop over a plan, strip by strip, into a store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,14 +25,16 @@ class Progress:
     Args:
         done: so many.
         total: of so many.
-        group: samples of this group and all before are finished when `whole` is True.
-        whole: whether this strip was the last of its group.
+        group: number of the group of samples.
+        whole: whether this was the last strip of its group.
+        state: gives what is needed to go on behind this strip, until the next one is asked for.
     """
 
     done: int
     total: int
     group: int
     whole: bool
+    state: Callable[[], dict[str, Tensor]]
 
 
 def groups_of(plan: Plan) -> tuple[slice, ...]:
@@ -42,7 +44,9 @@ def groups_of(plan: Plan) -> tuple[slice, ...]:
     return tuple(slice(i, min(i + size, plan.samples)) for i in range(0, plan.samples, size))
 
 
-def run(plan: Plan, network: CopGen, store: Store, first: int = 0) -> Iterator[Progress]:
+def run(
+    plan: Plan, network: CopGen, store: Store, first: int = 0, since: Mapping[str, Tensor] | None = None
+) -> Iterator[Progress]:
     """Generate all samples, from a group on.
 
     Args:
@@ -50,6 +54,7 @@ def run(plan: Plan, network: CopGen, store: Store, first: int = 0) -> Iterator[P
         network: the joint model, on the device where it is to be computed.
         store: holds what is given (see `given.take`) and takes what is made.
         first: number of the group to begin with.
+        since: state of a strip of that group, to go on behind it.
     """
     layout, groups = plan.layout, groups_of(plan)
     made = made_of(plan, store)
@@ -63,11 +68,13 @@ def run(plan: Plan, network: CopGen, store: Store, first: int = 0) -> Iterator[P
         readers: dict[str, Callable[[slice], Float[Tensor, "b c h w"]]] = {
             s: partial(_rows, values, size) for s, values in given.items()
         }
-        strips = sample_strips(windowed, plan.joint.path, plan.roles, readers, seeds[group], plan.solver, device)
-        for i, strip in enumerate(strips, 1):
+        path, state = plan.joint.path, since if number == first else None
+        strips = sample_strips(windowed, path, plan.roles, readers, seeds[group], plan.solver, device, state)
+        before = 0 if state is None else int(state["next"][-1])
+        for i, strip in enumerate(strips, before + 1):
             for s, part in strip.x.items():
                 made[s][group, :, strip.rows[s]] = part.float().cpu().numpy()
-            yield Progress(number * rows + i, len(groups) * rows, number, i == rows)
+            yield Progress(number * rows + i, len(groups) * rows, number, i == rows, strip.state)
 
 
 def made_of(plan: Plan, store: Store) -> dict[str, np.ndarray]:

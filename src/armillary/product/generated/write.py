@@ -56,6 +56,7 @@ class Order:
         truth: name of an output -> what was measured, for the contact sheet.
         resume: go on with an interrupted run.
         overwrite: begin again over an interrupted or finished run.
+        keep_every_s: seconds between states that are kept of a group of samples; a run that is killed goes on there.
     """
 
     out: Path
@@ -64,6 +65,7 @@ class Order:
     truth: Mapping[str, Scene] = field(default_factory=dict)
     resume: bool = False
     overwrite: bool = False
+    keep_every_s: float = 120.0
 
     def __post_init__(self) -> None:
         if not self.stem.strip(". ") or not self.stem.isprintable() or set(self.stem) & set("/\\"):
@@ -148,7 +150,7 @@ def _written(
     _clear(order)
     try:
         with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
-            yield from _fill(plan, network, journal)
+            yield from _fill(plan, network, journal, order)
             files = yield from _products(plan, journal, order, model)
         report = _receipt(plan, order, model, config, time.monotonic() - started, files)
         write_aside(order.out / RECEIPT, json.dumps(report, indent=1))
@@ -173,18 +175,22 @@ def _clear(order: Order) -> None:
             path.unlink()
 
 
-def _fill(plan: Plan, network: CopGen, journal: Journal) -> Iterator[Step]:
+def _fill(plan: Plan, network: CopGen, journal: Journal, order: Order) -> Iterator[Step]:
     """Read what is given and generate, from where the journal stands."""
     if not journal.taken:
         for rows in take(plan, journal.store):
             yield Step("read", rows, plan.layout.shape_px[0])
         journal.record(0)
-    total = len(groups_of(plan))
-    if journal.groups:
-        yield Step("resume", journal.groups, total)
-    for progress in run(plan, network, journal.store, journal.groups):
+    since = journal.state
+    if journal.groups or since is not None:
+        yield Step("resume", journal.groups, len(groups_of(plan)))
+    kept = time.monotonic()
+    for progress in run(plan, network, journal.store, journal.groups, since):
         if progress.whole:
             journal.record(progress.group + 1)
+        elif time.monotonic() - kept >= order.keep_every_s:
+            journal.record(progress.group, progress.state())
+            kept = time.monotonic()
         yield Step("generate", progress.done, progress.total)
 
 
