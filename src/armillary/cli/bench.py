@@ -23,12 +23,16 @@ from armillary.bench.arena.run import Arena
 from armillary.bench.arena.verify import TOLERANCE, find_cell
 from armillary.bench.arena.verify import verify as ask_again
 from armillary.bench.encoders.zoo import open_encoder
+from armillary.bench.generation.cell import GENERATION
+from armillary.bench.generation.plan import GenerationPlan, suite_in
 from armillary.bench.report.board import board, failures, legend, lines
 from armillary.bench.specimens.write import write_specimens
 from armillary.bench.suites import SUITES, suite_of
 from armillary.bench.team import open_team
+from armillary.cli.bench_generation import ask_generation, course_of
 from armillary.cli.flags import Json, Switch
 from armillary.errors import BadInput, SceneUnreadable
+from armillary.generate.joint import JOINT
 from armillary.models.zoo import ZOO
 from armillary.probe.probes import PROBES
 
@@ -66,6 +70,9 @@ def run(
     device: str = "cpu",
     precision: str = "float32",
     processes: int = 1,
+    held_out: str = "",
+    samples: int = 8,
+    steps: int = 20,
     as_json: Json = False,
 ) -> None:
     """Ask every task of a suite, print a table, and leave one small file per answer.
@@ -74,10 +81,12 @@ def run(
 
     Args:
         data: the folder that holds the archives, zipped or extracted.
-        suite: copernicus, copernicus-variants, kuro-siwo or real-mini; `armillary bench list` shows them.
-        model: encoders, separated by commas; NAME@random is untrained, NAME@FILE has other weights.
+        suite: copernicus, copernicus-variants, kuro-siwo or real-mini; generation asks models that generate. See
+            `armillary bench list`.
+        model: encoders, separated by commas; NAME@random is untrained, NAME@FILE has other weights. Of generation
+            NAME@FOLDER may be a training run.
         output: the folder of the run.
-        tasks: only these, separated by commas; the name before the dot asks all folds.
+        tasks: only these, separated by commas; the name before the dot asks all folds. Of generation targets or kinds.
         probe: auto (logistic or ridge regression), or any of `armillary bench list`, separated by commas.
         protocol: official (the published split), blocks (whole squares of the Earth are held out), or both.
         labels: shares of the labels in percent, separated by commas.
@@ -94,8 +103,16 @@ def run(
         device: cpu or cuda.
         precision: float32, bfloat16 or auto.
         processes: so many share the work; or start this under torchrun.
+        held_out: of generation: the group of flood sites that the model did not learn from.
+        samples: of generation: drawn for each item.
+        steps: of generation: of the sampler.
         as_json: print one JSON object instead of lines.
     """
+    if suite == GENERATION:
+        plan_made = GenerationPlan(_words(model), _words(tasks), held_out, samples=samples, steps=steps, draws=draws)
+        course = course_of(plan_made, data, output, device=device, precision=precision)
+        ask_generation(course, resume=resume, as_json=as_json)
+        return
     if processes > 1 and "WORLD_SIZE" not in os.environ:
         sys.exit(_together(processes))
     plan = Plan(
@@ -143,10 +160,14 @@ def report(run_folder: Path, *, as_json: Json = False) -> None:
         run_folder: the folder of a run.
         as_json: print one JSON object instead of lines.
     """
-    from armillary.bench.report.write import report as write_report  # plots take a while to import
+    # plots take a while to import
+    from armillary.bench.generation.report import report as write_generation
+    from armillary.bench.report.write import report as write_report
 
-    tasks = {name: task for made in SUITES.values() for name, task in made().items()}
-    files = write_report(run_folder, tasks)
+    if suite_in(run_folder) == GENERATION:
+        files = write_generation(run_folder)
+    else:
+        files = write_report(run_folder, {name: task for made in SUITES.values() for name, task in made().items()})
     if as_json:
         print(json.dumps({"files": [str(f) for f in files]}))
         return
@@ -178,6 +199,10 @@ def verify(
         precision: float32, bfloat16 or auto.
         as_json: print one JSON object instead of a line.
     """
+    if suite_in(run_folder) == GENERATION:
+        raise BadInput(
+            f"{run_folder} is a run on generation, whose cells are asked again with --resume in a new folder"
+        )
     first = find_cell(run_folder, cell)
     opener = lambda name: open_encoder(name, device=device, precision=precision)  # noqa: E731
     plan, suite = read_plan(run_folder), suite_of(first.question.suite)
@@ -203,6 +228,7 @@ def list_(*, as_json: Json = False) -> None:
     """
     if as_json:
         found = {name: list(made()) for name, made in SUITES.items()}
+        found[GENERATION] = list(JOINT)
         print(json.dumps({"suites": found, "encoders": [*ZOO, *PLAIN], "probes": list(PROBES)}))
         return
     for name, made in SUITES.items():
@@ -210,6 +236,7 @@ def list_(*, as_json: Json = False) -> None:
         for task in made().values():
             sizes = "/".join(str(n) for n in task.sizes.values()) or "-"
             print(f"  {task.name:<24} {type(task.answer).__name__:<9} {task.sensor.name:<9} {sizes}")
+    print(f"{GENERATION}: any strand from any others; models {', '.join(JOINT)}")
     print(f"encoders: {', '.join(ZOO)}; torchgeo:MODEL@WEIGHTS")
     print(f"probes: {', '.join(PROBES)}")
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.bench.generation.worlds import RHO, SIDE, material, teller
 
 from armillary.bench.generation import ask
 from armillary.bench.generation.ask import Setting
@@ -12,7 +13,6 @@ from armillary.bench.generation.parties import OTHERS
 from armillary.bench.generation.plan import GenerationPlan
 from armillary.bench.generation.references import LINEAR, MEAN, NEAREST, OTHER_DATE, SAME
 from armillary.errors import BadInput
-from tests.bench.generation.worlds import RHO, SIDE, material, teller
 
 PLAN = GenerationPlan(("exact",), sampled=4, samples=6)
 DB = 3.0

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from tests.bench.generation.worlds import RHO, material, teller
 
 from armillary.bench.generation.ask import Setting
 from armillary.bench.generation.dates import dates
 from armillary.bench.generation.drift import drift
 from armillary.bench.generation.plan import GenerationPlan
 from armillary.errors import BadInput
-from tests.bench.generation.worlds import RHO, material, teller
 
 PLAN = GenerationPlan(("exact",), sampled=4, rounds=3)
 

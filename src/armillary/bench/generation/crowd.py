@@ -17,6 +17,7 @@ from armillary.earth.card import find_sensor
 from armillary.earth.window import Window
 from armillary.errors import BadInput
 from armillary.generate.noise import seed_of
+from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.zoo import load_encoder
 from armillary.probe.features import BLIND, encoder, frozen
 from armillary.sample.sample import Sample
@@ -68,13 +69,15 @@ def crowd(setting: Setting, target: str, given: Given, describe: Describe) -> tu
 @cache
 def describe_nano() -> Describe:
     """Pooled features of the model that ships."""
-    encode = encoder(load_encoder(FEATURES), BLIND)
+    model = load_encoder(FEATURES)
+    assert isinstance(model, CopernicusFM)  # noqa: S101 (what the name means)
+    encode = encoder(model, BLIND)
     return lambda samples: frozen(samples, encode, batch_size=16)
 
 
 def _made(setting: Setting, target: str, given: Given, cuts: Sequence[Cut]) -> list[Item]:
     """One sample for each cut; cuts that give the same strands are asked together."""
-    able = dict(zip((c.key for c in cuts), [()] * len(cuts), strict=True))
+    able: dict[str, tuple[str, ...]] = {c.key: () for c in cuts}
     if given:
         able = {c.key: strands for c, strands in setting.able(target, given, cuts)}
     found: dict[str, Item] = {}

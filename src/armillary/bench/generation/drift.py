@@ -3,6 +3,8 @@
 COP-GEN-Beta (arXiv:2504.08548) shows such a loop as pictures; here it is a curve against the first, true picture.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from armillary.bench.generation.ask import Setting
@@ -46,7 +48,7 @@ def drift(setting: Setting, target: str, via: str) -> tuple[list[Cut], dict[str,
     return cuts, {"rounds": rounds, "mean": mean}, came
 
 
-def _measured(setting: Setting, strand: str, cuts: list[Cut], made: list[Item]) -> dict[str, list[float]]:
+def _measured(setting: Setting, strand: str, cuts: Sequence[Cut], made: Sequence[Item]) -> dict[str, list[float]]:
     rows = [measured(setting.codes[strand], m[strand], c.item[strand]) for c, m in zip(cuts, made, strict=True)]
     contrast = [_contrast(m[strand], c.item[strand]) for c, m in zip(cuts, made, strict=True)]
     return {m: [row[m] for row in rows] for m in MEASURED} | {"contrast": contrast}

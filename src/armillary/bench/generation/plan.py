@@ -114,7 +114,8 @@ def read_plan(run: Path) -> GenerationPlan:
         raise SceneNotFound(f"{path} was asked for and is not there; give the folder of a run")
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return GenerationPlan(**{k: tuple(v) if isinstance(v, list) else v for k, v in found.items()})
+        told: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()}
+        return GenerationPlan(**told)
     except (AttributeError, TypeError, ValueError) as cause:
         raise BadInput(f"{path} is no plan on generation ({cause}); choose another folder") from cause
 

@@ -25,12 +25,14 @@ from armillary.bench.generation.floors import (
 )
 from armillary.sample.strands import Bands, Categories, Code
 
-MEAN, ORACLE, NEAREST, LINEAR = "mean", "oracle: image mean", "nearest place", "linear"
+MEAN, CENTRE, ORACLE = "mean", "centre", "oracle: image mean"
+NEAREST, LINEAR = "nearest place", "linear"
 SAME, COPY, AROUND, OTHER_DATE = "linear, same band", "copy", "linear, 14 clues", "real, another date"
 
 FLOORS: Mapping[str, str] = MappingProxyType(
     {
         MEAN: "the mean of the training places, or their commonest class",
+        CENTRE: "the middle of the strand's own scale, which an untrained network tells",
         NEAREST: "the target of the training place whose given strands are likest in 8 x 8 blocks",
         LINEAR: "ridge regression on all given channels of the pixel",
         SAME: "of each band on the same band of what is given alone",
@@ -65,6 +67,7 @@ def floors(
         return
     yield MEAN, _classes_or_mean(every, code)
     if not isinstance(code, Categories):
+        yield CENTRE, partial(_centre, code)
         yield ORACLE, partial(own_mean, target=target)
     items = [i for i in every if _whole(i, given)]
     if not items or not given:
@@ -90,6 +93,11 @@ def other_date(cut: Cut, target: str, dates: Mapping[str, Sequence[Cut]]) -> Val
 def _whole(item: Item, names: Sequence[str]) -> bool:
     """Whether all strands are there, with every band known somewhere."""
     return all(n in item and np.isfinite(item[n]).any(axis=(1, 2)).all() for n in names)
+
+
+def _centre(code: Code, item: Item) -> Values:
+    """Network number 0 everywhere; of the item nothing."""
+    return code.decode(np.zeros(item[code.name].shape, np.float32)).astype(np.float32)
 
 
 def _classes_or_mean(items: Sequence[Item], code: Code) -> Floor:

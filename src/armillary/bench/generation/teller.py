@@ -57,8 +57,11 @@ class Teller:
     device: str = "cpu"
 
     def expected(self, items: Sequence[Item], want: Sequence[str], given: Sequence[str]) -> list[Item]:
-        """The conditional mean in network numbers, decoded, of each item; one asking and no sampling."""
-        seeds = [seed_of(0, "expected", i) for i in range(len(items))]
+        """The conditional mean in network numbers, decoded, of each item; one asking and no sampling.
+
+        All are shown the same noise, so that answers to different given sets differ by what is given alone.
+        """
+        seeds = [seed_of(0, "expected")] * len(items)
         found: list[Item] = []
         for first in range(0, len(items), BATCH):
             part = slice(first, first + BATCH)

@@ -27,7 +27,7 @@ WIDTH_IN = 7.2
 MOST_NUMBERS = 12
 """Classes above which a matrix has no numbers in its cells."""
 
-_STYLE: dict[str, Any] = {
+LOOK: dict[str, Any] = {
     "font.size": 9,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -62,7 +62,7 @@ class Picture:
         return f"data:image/{self.kind};base64,{b64encode(self.content).decode()}"
 
 
-@style.context(_STYLE)
+@style.context(LOOK)
 def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], words: str, measure: str = "") -> Picture:
     """Main measure of every line with its interval over items, published rows below.
 
@@ -74,7 +74,7 @@ def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], wo
     """
     rows = [(x.asking.who, x.mean, x.mean - x.low, x.high - x.mean, _colour(x)) for x in lines]
     rows += [(f"published: {m}", mean, std, std, PUBLISHED_BAR) for m, (mean, std) in published.items()]
-    figure, axes = _axes((WIDTH_IN, 0.6 + 0.27 * len(rows)))
+    figure, axes = new_axes((WIDTH_IN, 0.6 + 0.27 * len(rows)))
     at = np.arange(len(rows))[::-1]
     means = [r[1] for r in rows]
     axes.barh(at, means, color=[r[4] for r in rows], height=0.72)
@@ -88,14 +88,14 @@ def bars(lines: Sequence[Line], published: Mapping[str, tuple[float, float]], wo
     for y, mean, end in zip(at, means, ends[1], strict=True):
         axes.text(mean + end, y, f"  {spelled(mean)}", va="center", fontsize=8, color=INK)
     axes.set_xlim(min([0.0, *(m for m in means if not math.isnan(m))]), max([0.0, *tops]) * 1.12 or 1.0)
-    return _svg(figure, words)
+    return as_svg(figure, words)
 
 
 def _colour(line: Line) -> str:
     return PLAIN_BAR if line.asking.is_plain else UNTRAINED_BAR if line.asking.is_untrained else MODEL
 
 
-@style.context(_STYLE)
+@style.context(LOOK)
 def curves(lines: Sequence[Line], words: str) -> Picture | None:
     """Main measure over the share of labels, one curve per encoder and probe; None where one share is all there is."""
     by_who: dict[str, list[Line]] = {}
@@ -104,7 +104,7 @@ def curves(lines: Sequence[Line], words: str) -> Picture | None:
     several = {who: sorted(some, key=lambda x: x.asking.fraction) for who, some in by_who.items() if len(some) > 1}
     if not several:
         return None
-    figure, axes = _axes((WIDTH_IN, 3.6 + 0.16 * len(several)))
+    figure, axes = new_axes((WIDTH_IN, 3.6 + 0.16 * len(several)))
     for k, (who, some) in enumerate(several.items()):
         x = [s.asking.fraction for s in some]
         colour = LINES[k % len(LINES)]
@@ -119,10 +119,10 @@ def curves(lines: Sequence[Line], words: str) -> Picture | None:
     axes.set_ylabel(lines[0].main)
     axes.grid(color=RULE, linewidth=0.6)
     axes.legend(fontsize=7.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    return _svg(figure, words)
+    return as_svg(figure, words)
 
 
-@style.context(_STYLE)
+@style.context(LOOK)
 def confusion(line: Line, classes: Sequence[str], words: str) -> Picture | None:
     """How often each class was answered, as a share of its truth; None where nobody counted."""
     counts = confusion_of(line)
@@ -133,7 +133,7 @@ def confusion(line: Line, classes: Sequence[str], words: str) -> Picture | None:
     k = len(counts)
     names = list(classes) if len(classes) == k else [str(i) for i in range(k)]
     side = min(2.4 + 0.34 * k, 8.5)
-    figure, axes = _axes((side + 0.6, side))
+    figure, axes = new_axes((side + 0.6, side))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(k), names)
     if max(map(len, names)) > 3:
@@ -147,7 +147,7 @@ def confusion(line: Line, classes: Sequence[str], words: str) -> Picture | None:
         if not math.isnan(share[row, col]) and share[row, col] >= 0.005:
             ink = "white" if share[row, col] > 0.55 else INK
             axes.text(col, row, f"{share[row, col]:.2f}", ha="center", va="center", fontsize=7.5, color=ink)
-    return _svg(figure, words)
+    return as_svg(figure, words)
 
 
 def confusion_of(line: Line) -> Float[np.ndarray, "k k"] | None:
@@ -156,7 +156,7 @@ def confusion_of(line: Line) -> Float[np.ndarray, "k k"] | None:
     return np.sum(counts, axis=0) if counts and all(c.ndim == 2 for c in counts) else None
 
 
-@style.context(_STYLE)
+@style.context(LOOK)
 def region_map(line: Line, words: str) -> Picture | None:
     """Score of each region where it lies; None where no place is known."""
     found = [r for c in line.cells for r in c.regions or () if r.get("score") is not None]
@@ -166,7 +166,7 @@ def region_map(line: Line, words: str) -> Picture | None:
         return None
     west, south, east, north = _around(table[:, :2])
     tall = 1 / max(math.cos(math.radians((south + north) / 2)), 0.3)
-    figure, axes = _axes((WIDTH_IN, float(np.clip(5.6 * tall * (north - south) / (east - west), 2.4, 5.2)) + 0.4))
+    figure, axes = new_axes((WIDTH_IN, float(np.clip(5.6 * tall * (north - south) / (east - west), 2.4, 5.2)) + 0.4))
     for ring in _coasts():
         axes.fill(*ring.T, facecolor="#eef1f4", edgecolor=RULE, linewidth=0.5)
     size = 14 + 90 * np.sqrt(table[:, 2] / table[:, 2].max())
@@ -187,7 +187,7 @@ def region_map(line: Line, words: str) -> Picture | None:
     axes.set_xlabel("longitude in degrees")
     axes.set_ylabel("latitude in degrees")
     figure.colorbar(drawn, ax=axes, label=line.main, shrink=0.85)
-    return _svg(figure, words)
+    return as_svg(figure, words)
 
 
 def _around(lonlat: Float[np.ndarray, "n 2"]) -> tuple[float, float, float, float]:
@@ -205,13 +205,14 @@ def _coasts() -> tuple[Float[np.ndarray, "p 2"], ...]:
     return tuple(np.array(ring, dtype=np.float64) for ring in json.loads(text)["rings"])
 
 
-def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
+def new_axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one pair of axes."""
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
 
-def _svg(figure: Figure, words: str) -> Picture:
+def as_svg(figure: Figure, words: str) -> Picture:
     """The same bytes for the same drawing."""
     out = BytesIO()
     figure.savefig(out, format="svg", metadata={"Date": None})
