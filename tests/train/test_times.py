@@ -77,3 +77,9 @@ def test_what_is_never_wanted_is_clean_or_gone() -> None:
         assert set(times[:, 3].tolist()) == {0.0, 1.0}
         assert 0.3 < float(times[:, 3].mean()) < 0.7
     assert bool((times[:, :3].amax(dim=1) > 0).all())
+
+
+def test_late_times_are_as_often_near_the_end_as_asked() -> None:
+    times, _ = Times(asked=1.0, late=2.0).draw(SEEDS, ALL)
+    wanted = [float(row[row > 0].min()) for row in times]
+    assert np.mean(np.array(wanted) > 0.75) == pytest.approx(0.5, abs=0.03)

@@ -31,6 +31,7 @@ from armillary.train.denoise import DenoiseConfig, Denoising
 from armillary.train.objective import Objective
 from armillary.train.optim import OptimConfig
 from armillary.train.run import Job
+from armillary.train.times import Times
 
 _TURN = 51
 """Last word of a seed."""
@@ -46,33 +47,36 @@ class CopGenRecipe(TrainConfig):
         model: name of a size in the zoo that works on pixels.
         denoise: what is learned.
         turns: every item is turned and mirrored at random, all its strands alike.
-        held_out_group: of flood sites: nothing of this group is learned from; "" learns from all.
+        held_out_groups: of flood sites: nothing of these groups is learned from; without any, all are.
         begin: folder of a run whose last values are taken over; "" begins anew.
     """
 
     steps: int = 4000
-    batch_size: int = 32
-    optim: OptimConfig = OptimConfig(lr=6e-4, warmup_steps=200, weight_decay=0.01)
-    ema_decay: float | None = 0.999
+    batch_size: int = 8
+    optim: OptimConfig = OptimConfig(lr=1e-3, warmup_steps=100, weight_decay=0.01)
+    ema_decay: float | None = 0.997
     held_out_every: int = 500
     checkpoint_every: int = 250
     model: str = "cop-gen-thumb"
     denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
     turns: bool = True
-    held_out_group: str = ""
+    held_out_groups: tuple[str, ...] = ()
     begin: str = ""
 
 
 _STYLES = {f"{sensor}-{when}-style": 0.0 for sensor in ("s1", "s2") for when in ("before", "after")}
 """References are given or not; nobody asks for them."""
 
-THUMB = CopGenRecipe(denoise=DenoiseConfig(weights=_STYLES))
-NANO = replace(THUMB, model="cop-gen-nano", denoise=DenoiseConfig())
+_ASKED = Times(asked=0.7, late=2.0)
+"""What the given strands alone tell is learned slowest, so it is asked most."""
+
+THUMB = CopGenRecipe(denoise=DenoiseConfig(times=_ASKED, weights=_STYLES))
+NANO = replace(THUMB, model="cop-gen-nano", denoise=DenoiseConfig(times=_ASKED))
 WORLD = replace(NANO)
 
 
 def thumbs_of(folder: Path | None, config: CopGenRecipe) -> Places:
-    """Flood sites, those of one group held out.
+    """Flood sites, those of some groups held out; of the last group, which is learned from, where none is.
 
     Raises:
         SceneNotFound: no folder.
@@ -83,11 +87,15 @@ def thumbs_of(folder: Path | None, config: CopGenRecipe) -> Places:
     side = joint_of(config.model).codes[0].shape[1] * 2
     everything = Thumbs(folder, side_px=side)
     groups = sorted({everything.group(i) for i in range(len(everything))})
-    held = config.held_out_group or groups[-1]
-    if held not in groups:
-        raise BadInput(f"group {held!r} was to be held out; there are {', '.join(groups)}")
-    learned = groups if not config.held_out_group else [g for g in groups if g != held]
-    return Places(Thumbs(folder, tuple(learned), side), Thumbs(folder, (held,), side))
+    odd = [g for g in config.held_out_groups if g not in groups]
+    learned = tuple(g for g in groups if g not in config.held_out_groups)
+    if odd or not learned:
+        asked = ", ".join(config.held_out_groups)
+        raise BadInput(
+            f"groups {asked} were to be held out; there are {', '.join(groups)}: leave one at least to learn"
+        )
+    held = config.held_out_groups or (groups[-1],)
+    return Places(Thumbs(folder, learned, side), Thumbs(folder, held, side))
 
 
 def pairs_of(folder: Path | None, config: CopGenRecipe) -> Places:

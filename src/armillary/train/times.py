@@ -30,6 +30,8 @@ class Times:
         at_T: probability that it is exactly 1.
         asked: share of the places that are shown as a request would show them.
         left_out: share of these whose ignored strands are not shown; the others' are shown as noise at T.
+        late: of places shown as asked, the wanted strands' time is 1 - u ** late, u even between 0 and 1: 1 is even,
+            more asks more often what the given strands alone tell.
         steps: independent times are whole multiples of 1 / steps, 1 / steps the least; None: any.
     """
 
@@ -37,6 +39,7 @@ class Times:
     at_T: Share = 0.1  # noqa: N815 (T is the end of the path)
     asked: Share = 0.5
     left_out: Share = 0.5
+    late: Annotated[float, Field(gt=0)] = 1.0
     steps: Annotated[int, Field(gt=0)] | None = None
 
     def draw(
@@ -77,9 +80,10 @@ class Times:
         """One time for what is wanted, 0 for what is given, 1 for what is ignored."""
         wanted = rng.choice(np.flatnonzero(may))
         time, given, ignored = rng.random(3)
+        time = 1 - time**self.late
         role = rng.random((2, len(may)))
-        times = np.where(role[0] < given, 0.0, np.where(role[1] < ignored, 1.0, 1 - time))
-        times[wanted] = 1 - time
+        times = np.where(role[0] < given, 0.0, np.where(role[1] < ignored, 1.0, time))
+        times[wanted] = time
         return times
 
 
