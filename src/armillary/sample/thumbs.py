@@ -76,7 +76,7 @@ class Thumbs:
         shares = rng.random(2)
         cuts = [self._cut(size, share) for size, share in zip((site[0].height, site[0].width), shares, strict=True)]
         cut = {NAMES[r.sensor, r.lock]: self._tiles.read(r, rows=cuts[0], cols=cuts[1]) for r in site}
-        return cut | self.styles(place, rng)
+        return {**cut, **self.styles(place, rng)}
 
     def styles(self, place: int, rng: np.random.Generator) -> Mapping[str, Sample]:
         """Pictures of one other site of the same group as references, under the names of their strands.
