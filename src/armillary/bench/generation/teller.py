@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.errors import BadInput
+from armillary.errors import BadInput, WeightsMismatch
 from armillary.generate.condition import Roles
 from armillary.generate.denoiser import Denoise
 from armillary.generate.joint import Joint, joint_of
 from armillary.generate.noise import seed_of
 from armillary.generate.sampler import final, sample
 from armillary.generate.solver import Solver
-from armillary.models.cop_gen import COP_GEN, CopGen, cop_gen_of
+from armillary.models.cop_gen import COP_GEN, CopGen
 from armillary.models.precision import cast, precision_of
 from armillary.models.weights import weights_sha256
 from armillary.models.zoo import load_model
@@ -144,7 +144,11 @@ def _adopted(model: str, state: Mapping[str, Tensor], source: str) -> CopGen:
     """A network with the values of a checkpoint, whose names are the network's own."""
     network = CopGen(COP_GEN[model])
     wanted = network.state_dict()
-    if set(wanted) != set(state) or any(wanted[k].shape != v.shape for k, v in state.items()):
-        return cop_gen_of(COP_GEN[model], state, source=source)  # says what differs
+    other = [k for k in wanted if k not in state or state[k].shape != wanted[k].shape]
+    if other or len(state) != len(wanted):
+        raise WeightsMismatch(
+            f"the run {source} trained another network than {model} is in this version: {len(other)} of {len(wanted)} "
+            f"parameters are missing or of another shape, such as {', '.join(other[:3]) or 'none'}; name its own model"
+        )
     network.load_state_dict({k: v.float() for k, v in state.items()})
     return network.eval()
