@@ -1,5 +1,7 @@
 """Drift and dates of the exact denoiser, in closed form. Synthetic."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.bench.generation.worlds import RHO, material, teller
@@ -27,3 +29,15 @@ def test_each_step_of_the_exact_law_keeps_rho_of_the_pattern_and_all_of_the_cont
 def test_a_place_of_one_date_has_no_seasons():
     with pytest.raises(BadInput, match="6 dates"):
         dates(Setting(teller(), material(), PLAN), "s2-l2a")
+
+
+def test_samples_of_the_exact_law_differ_as_real_dates_do():
+    whole = material(held=1, dates=8)
+    dated = tuple(replace(c, values={**c.item, "date": np.zeros((2, 1, 1), np.float32)}) for c in whole.held)
+    setting = Setting(teller(), replace(whole, held=dated, dates={"b0": dated}), PLAN)
+    cuts, numbers, made = dates(setting, "s2-l2a")
+    assert len(cuts) == len(numbers["days"]) == 8
+    assert [len(m) for m in made] == [8, 8]
+    spread = {who: found["s2-l2a"] for who, found in numbers["spread"].items()}
+    assert spread["date told"] == pytest.approx(spread["real"], rel=0.05)
+    assert spread["real"] == pytest.approx(2 / np.sqrt(np.pi) * 0.05 / 0.4, rel=0.05)

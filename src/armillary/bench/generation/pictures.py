@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from armillary.bench.generation.cell import written
-from armillary.bench.generation.floors import Values, regrid
+from armillary.bench.generation.floors import Values
 from armillary.errors import SceneUnreadable
 from armillary.sample.strands import Bands, Categories, Code
 
@@ -106,4 +106,5 @@ def _classes(code: Categories, values: Values) -> Shown:
 def same_side(pictures: Sequence[Shown]) -> list[Shown]:
     """Pixels repeated, so that all are as large as the largest."""
     side = max(p.shape[0] for p in pictures)
-    return [regrid(np.moveaxis(p, -1, 0), side).transpose(1, 2, 0) if side % p.shape[0] == 0 else p for p in pictures]
+    repeats = [side // p.shape[0] for p in pictures]
+    return [np.kron(p, np.ones((n, n, 1), np.uint8)) for p, n in zip(pictures, repeats, strict=True)]

@@ -120,7 +120,7 @@ def relative(cell: Cell, strand: str, teller: str = EXPECTED) -> float:
 def dispersion(cell: Cell, strand: str, draws: int = 0, seed: int = 0) -> tuple[Calibration | None, float, float]:
     """Sums over all items, and the interval of the dispersion ratio over places, or items; None where not measured."""
     sums = cell.numbers.get("calibration", {}).get(strand) or []
-    rows = [(c, place) for c, (_, place) in zip(sums, cell.items, strict=True) if c is not None and c["count"]]
+    rows = [(c, cell.items[i][1]) for i, c in enumerate(sums) if c is not None and c["count"]]
     if not rows:
         return None, float("nan"), float("nan")
     whole = Calibration(
