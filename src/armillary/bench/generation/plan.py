@@ -41,7 +41,7 @@ class GenerationPlan:
     held_out: str = ""
     per_place: int = 8
     most: int = 44
-    sampled: int = 4
+    sampled: int = 3
     samples: int = 8
     steps: int = 20
     crowd: int = 32
