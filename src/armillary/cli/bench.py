@@ -29,7 +29,7 @@ from armillary.bench.report.board import board, failures, legend, lines
 from armillary.bench.specimens.write import write_specimens
 from armillary.bench.suites import SUITES, suite_of
 from armillary.bench.team import open_team
-from armillary.cli.bench_generation import ask_generation, course_of
+from armillary.cli.bench_generation import ask_generation, course_of, verify_generation
 from armillary.cli.flags import Json, Switch
 from armillary.errors import BadInput, SceneUnreadable
 from armillary.generate.joint import JOINT
@@ -194,15 +194,14 @@ def verify(
         run_folder: the folder of a run.
         cell: how the id of the cell begins; ids are the names of the files in cells/.
         data: the folder that holds the archives.
-        tolerance: largest difference of a measure, relative to its size.
+        tolerance: largest difference of a measure, relative to its size; generation has its own.
         device: cpu or cuda.
         precision: float32, bfloat16 or auto.
         as_json: print one JSON object instead of a line.
     """
     if suite_in(run_folder) == GENERATION:
-        raise BadInput(
-            f"{run_folder} is a run on generation, whose cells are asked again with --resume in a new folder"
-        )
+        verify_generation(run_folder, cell, data, device=device, precision=precision, as_json=as_json)
+        return
     first = find_cell(run_folder, cell)
     opener = lambda name: open_encoder(name, device=device, precision=precision)  # noqa: E731
     plan, suite = read_plan(run_folder), suite_of(first.question.suite)

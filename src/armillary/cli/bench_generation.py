@@ -12,11 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from armillary.bench.generation.cell import Cell
 from armillary.bench.generation.parties import label
-from armillary.bench.generation.plan import GenerationPlan
+from armillary.bench.generation.plan import GenerationPlan, read_plan
 from armillary.bench.generation.run import Course, expected, run
 from armillary.bench.generation.summary import best_floor, main_of, relative, strands_of
 from armillary.bench.generation.teller import open_teller
-from armillary.errors import SceneUnreadable
+from armillary.bench.generation.verify import find_cell, verify
+from armillary.errors import BadInput, SceneUnreadable
 
 
 def course_of(plan: GenerationPlan, data: Path, output: Path, *, device: str, precision: str) -> Course:
@@ -44,6 +45,22 @@ def ask_generation(course: Course, *, resume: bool, as_json: bool) -> None:
     if failed:
         told = "; ".join(f"{what}: {(why or '').rstrip('.')}" for what, why in failed.items())
         raise SceneUnreadable(f"{len(failed)} of {len(cells)} questions have no answer, the others stand; {told}")
+
+
+def verify_generation(folder: Path, cell: str, data: Path, *, device: str, precision: str, as_json: bool) -> None:
+    """Ask one question again.
+
+    Raises:
+        BadInput: the answer is another one.
+    """
+    first = find_cell(folder, cell)
+    verdict = verify(course_of(read_plan(folder), data, folder, device=device, precision=precision), first)
+    if as_json:
+        print(json.dumps({"cell": first.question.id, "agrees": verdict.agrees, "says": str(verdict)}))
+    elif verdict.agrees:
+        print(verdict)
+    if not verdict.agrees:
+        raise BadInput(str(verdict))
 
 
 def _watched(course: Course, *, resume: bool, quiet: bool) -> Iterator[Cell]:

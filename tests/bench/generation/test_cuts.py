@@ -1,10 +1,8 @@
 """Cuts are taken evenly, never at random, from folders in the layout of studies/pairs.py. Synthetic tiles."""
 
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 import pytest
-from tests.bench.generation.worlds import cuts
+from tests.bench.generation.worlds import cuts, radar_and_relief
 
 from armillary.bench.generation.cuts import even, evenly, in_turn, open_material
 from armillary.earth.card import find_sensor
@@ -13,19 +11,6 @@ from armillary.errors import BadInput, SceneNotFound
 from armillary.sample.sample import Sample
 from armillary.sample.thumbs import NAMES
 from armillary.sample.tiling import Tile, write_tiles
-
-DAY = datetime(2022, 1, 1, tzinfo=UTC)
-
-
-def radar_and_relief(place, split, months=1, side=64):
-    window = Window.of((side, side), (10.0, 0.0, 500000.0, 0.0, -10.0, 5200000.0), "EPSG:32632")
-    rng = np.random.default_rng(len(place))
-    for name, dates in (("s1-grd", range(months)), ("dem", (None,))):
-        sensor = find_sensor(name)
-        for month in dates:
-            pixels = rng.standard_normal((len(sensor.bands), side, side)).astype(np.float32)
-            time = None if month is None else DAY + timedelta(days=30 * month)
-            yield Tile(Sample(pixels, sensor, window, time), place, split, source="synthetic", licence="none")
 
 
 @pytest.fixture

@@ -1,15 +1,22 @@
 """A small synthetic model and material: three strands that are jointly normal, the exact law of which is known."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from armillary.bench.generation.cuts import Cut, Material
 from armillary.bench.generation.teller import Teller
+from armillary.earth.card import find_sensor
+from armillary.earth.window import Window
 from armillary.generate.gaussian import Gaussian
 from armillary.generate.joint import Joint
 from armillary.generate.path import OURS
+from armillary.sample.sample import Sample
 from armillary.sample.strands import Bands
+from armillary.sample.tiling import Tile
+
+DAY = datetime(2022, 1, 1, tzinfo=UTC)
 
 RHO = 0.8
 SIDE = 16
@@ -62,3 +69,15 @@ def material(held=8, train=12, dates=1):
         by_block.setdefault(cut.block, []).append(cut)
     several = {b: tuple(c) for b, c in by_block.items() if len(c) > 1}
     return Material(own, other, several, (own, other), "synthetic")
+
+
+def radar_and_relief(place, split, months=1, side=64):
+    """Tiles of one place, a radar picture a month and its relief; noise."""
+    window = Window.of((side, side), (10.0, 0.0, 500000.0, 0.0, -10.0, 5200000.0), "EPSG:32632")
+    rng = np.random.default_rng(len(place))
+    for name, dates in (("s1-grd", range(months)), ("dem", (None,))):
+        sensor = find_sensor(name)
+        for month in dates:
+            pixels = rng.standard_normal((len(sensor.bands), side, side)).astype(np.float32)
+            time = None if month is None else DAY + timedelta(days=30 * month)
+            yield Tile(Sample(pixels, sensor, window, time), place, split, source="synthetic", licence="none")
