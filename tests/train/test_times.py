@@ -83,3 +83,10 @@ def test_late_times_are_as_often_near_the_end_as_asked() -> None:
     times, _ = Times(asked=1.0, late=2.0).draw(SEEDS, ALL)
     wanted = [float(row[row > 0].min()) for row in times]
     assert np.mean(np.array(wanted) > 0.75) == pytest.approx(0.5, abs=0.03)
+
+
+def test_wanted_strands_are_at_the_end_as_often_as_asked_and_are_shown_there() -> None:
+    times, shown = Times(asked=1.0, at_end=0.4, left_out=1.0).draw(SEEDS, ALL)
+    inner = ((times > 0) & (times < 1)).any(dim=1)
+    assert float((~inner).float().mean()) == pytest.approx(0.4, abs=0.03)
+    assert bool((shown & (times == 1)).any(dim=1)[~inner].all())

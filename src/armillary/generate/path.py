@@ -122,6 +122,9 @@ class Path:
 OURS = Path()
 """Nothing is left at T, no noise at the end."""
 
+PIXELS = Path(shift=4.0)
+"""The same, noisier, for pixels: the brightness of 64 x 64 of them shows through noise that hides each one."""
+
 RELEASED = Path("scaled-linear", "eps", end=1e-3)
 """As the released COP-GEN models are trained and sampled (arXiv:2504.08548, arXiv:2603.03239, released code)."""
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from armillary.errors import BadInput, SceneNotFound
 from armillary.generate.joint import joint_of
+from armillary.generate.path import PIXELS
 from armillary.models.cop_gen import COP_GEN, CopGen
 from armillary.recipes.copernicus_fm import HELD_OUT_SEED, take_over
 from armillary.recipes.joint_panels import joint_panels
@@ -67,11 +68,11 @@ class CopGenRecipe(TrainConfig):
 _STYLES = {f"{sensor}-{when}-style": 0.0 for sensor in ("s1", "s2") for when in ("before", "after")}
 """References are given or not; nobody asks for them."""
 
-_ASKED = Times(asked=0.7, late=2.0)
+_PIXELS = DenoiseConfig(PIXELS, Times(asked=0.8, late=1.5, at_end=0.25))
 """What the given strands alone tell is learned slowest, so it is asked most."""
 
-THUMB = CopGenRecipe(denoise=DenoiseConfig(times=_ASKED, weights=_STYLES))
-NANO = replace(THUMB, model="cop-gen-nano", denoise=DenoiseConfig(times=_ASKED))
+THUMB = CopGenRecipe(denoise=replace(_PIXELS, weights=_STYLES))
+NANO = replace(THUMB, model="cop-gen-nano", denoise=_PIXELS)
 WORLD = replace(NANO)
 
 
@@ -123,7 +124,7 @@ def cop_gen(config: CopGenRecipe, places: Places) -> Job:
     Raises:
         BadInput: no model of pixels has that name, or the run to begin from has no checkpoint.
     """
-    joint = joint_of(config.model)
+    joint = replace(joint_of(config.model), path=config.denoise.path)
     collate = Collate(joint.codes, config.turns)
     stream = Stream(places.train, config.batch_size, seed=config.seed, workers=config.workers)
     return Job(

@@ -32,6 +32,7 @@ class Times:
         left_out: share of these whose ignored strands are not shown; the others' are shown as noise at T.
         late: of places shown as asked, the wanted strands' time is 1 - u ** late, u even between 0 and 1: 1 is even,
             more asks more often what the given strands alone tell.
+        at_end: share of places shown as asked whose wanted strands are at time 1: nothing but what is given tells them.
         steps: independent times are whole multiples of 1 / steps, 1 / steps the least; None: any.
     """
 
@@ -40,6 +41,7 @@ class Times:
     asked: Share = 0.5
     left_out: Share = 0.5
     late: Annotated[float, Field(gt=0)] = 1.0
+    at_end: Share = 0.0
     steps: Annotated[int, Field(gt=0)] | None = None
 
     def draw(
@@ -64,10 +66,14 @@ class Times:
     ) -> tuple[Float[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
         rng = np.random.default_rng((seed, _TIMES))
         asked, left_out = rng.random(2) < (self.asked, self.left_out)
-        may = present & able
-        times = self._as_asked(rng, may) if asked and may.any() else self._independent(rng, len(present))
-        times = np.where(present, np.where(able, times, times.round()), 1.0)
-        return times, present & ~(asked & left_out & (times == 1))
+        may, everything = present & able, np.ones(len(present), bool)
+        if asked and may.any():
+            times, counts = self._as_asked(rng, may)
+        else:
+            times, counts = self._independent(rng, len(present)), everything
+        times = np.where(able, times, times.round())
+        counts = counts & (able | (times == 0))
+        return np.where(present, times, 1.0), present & (counts if asked & left_out else everything)
 
     def _independent(self, rng: np.random.Generator, m: int) -> Float[np.ndarray, " m"]:
         """Each on its own."""
@@ -76,15 +82,17 @@ class Times:
         end = rng.random(m)
         return np.where(end < self.at_0, 0.0, np.where(end < self.at_0 + self.at_T, 1.0, times))
 
-    def _as_asked(self, rng: np.random.Generator, may: Bool[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        """One time for what is wanted, 0 for what is given, 1 for what is ignored."""
+    def _as_asked(
+        self, rng: np.random.Generator, may: Bool[np.ndarray, " m"]
+    ) -> tuple[Float[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
+        """One time for what is wanted, 0 for what is given, 1 for what is ignored; and which are not ignored."""
         wanted = rng.choice(np.flatnonzero(may))
-        time, given, ignored = rng.random(3)
-        time = 1 - time**self.late
+        time, given, ignored, end = rng.random(4)
+        time = 1.0 if end < self.at_end else 1 - time**self.late
         role = rng.random((2, len(may)))
-        times = np.where(role[0] < given, 0.0, np.where(role[1] < ignored, 1.0, time))
-        times[wanted] = time
-        return times
+        held, out = role[0] < given, role[1] < ignored
+        held[wanted] = out[wanted] = False
+        return np.where(held, 0.0, np.where(out, 1.0, time)), held | ~out
 
 
 AS_RELEASED = Times(at_0=0.0, at_T=0.0, asked=0.0, steps=1000)
