@@ -1,7 +1,7 @@
 """Crowd: generated items as a whole against real ones, as Copernicus-FM sees them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cache
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.spatial.distance import pdist
 
 from armillary.bench.generation.ask import Setting
-from armillary.bench.generation.crowds import compare
+from armillary.bench.generation.crowds import Crowd, compare, wilson
 from armillary.bench.generation.cuts import Cut, Item, in_turn
 from armillary.bench.generation.floors import regrid
 from armillary.bench.generation.parties import Given
@@ -41,7 +41,8 @@ Describe = Callable[[Sequence[Sample]], Float[np.ndarray, "n d"]]
 def crowd(setting: Setting, target: str, given: Given, describe: Describe) -> tuple[list[Cut], dict[str, object]]:
     """Generated items against as many real held-out ones, beside real ones against real ones.
 
-    Without a condition the real ones are any held-out cuts, with one the truths of the same cuts.
+    Without a condition the real ones are any held-out cuts. With one, generated items of one half of the cuts are
+    compared with real ones of the other half, and the other way round, for a sample resembles its own truth.
 
     Returns:
         The cuts; {"crowds": whose -> measures, "spread": whose -> mean distance between two items}.
@@ -58,12 +59,23 @@ def crowd(setting: Setting, target: str, given: Given, describe: Describe) -> tu
     real, other = (describe(_samples(setting, target, [c.item for c in some])) for some in (cuts, far))
     made = describe(_samples(setting, target, _made(setting, target, given, cuts)))
     rng = np.random.default_rng(seed_of(setting.plan.seed, "crowd", target))
-    pairs = {MADE: (real, made), TRAINING: (real, other), HALVES: (real[::2], real[1::2])}
+    one, two = _halves(cuts)
+    across = [(real[two], made[one]), (real[one], made[two])] if given else [(real, made)]
+    pairs = {MADE: across, TRAINING: [(real, other)], HALVES: [(real[one], real[two])]}
     return cuts, {
-        "crowds": {who: asdict(compare(a, b, rng, basis=other)) for who, (a, b) in pairs.items()},
+        "crowds": {
+            who: asdict(_mean([compare(a, b, rng, basis=other) for a, b in some])) for who, some in pairs.items()
+        },
         "spread": {who: float(pdist(rows).mean()) for who, rows in (("real", real), (MADE, made), (TRAINING, other))},
         "features": FEATURES,
     }
+
+
+def has_crowd(setting: Setting, target: str, given: Given) -> bool:
+    """Whether there are enough items on both sides."""
+    held = [c for c, _ in setting.able(target, given)] if given else list(setting.material.crowds[0])
+    sides = (held, setting.material.crowds[1])
+    return all(len(_whole(setting, side, setting.strands(target), LEAST)) == LEAST for side in sides)
 
 
 @cache
@@ -73,6 +85,26 @@ def describe_nano() -> Describe:
     assert isinstance(model, CopernicusFM)  # noqa: S101 (what the name means)
     encode = encoder(model, BLIND)
     return lambda samples: frozen(samples, encode, batch_size=16)
+
+
+def _halves(cuts: Sequence[Cut]) -> tuple[list[int], list[int]]:
+    """Numbers of cuts, one after the other to either side within each place."""
+    sides: tuple[list[int], list[int]] = ([], [])
+    seen: dict[str, int] = {}
+    for i, cut in enumerate(cuts):
+        seen[cut.place] = seen.get(cut.place, len(sides[0]) > len(sides[1])) + 1
+        sides[(seen[cut.place] + 1) % 2].append(i)
+    return sides
+
+
+def _mean(found: Sequence[Crowd]) -> Crowd:
+    """Of comparisons that have no item in common."""
+    if len(found) == 1:
+        return found[0]
+    rows = sum(c.rows for c in found)
+    means = {f.name: float(np.mean([getattr(c, f.name) for c in found])) for f in fields(Crowd)}
+    low, high = wilson(means["told_apart"], 2 * rows)
+    return Crowd(**means | {"rows": rows, "low": low, "high": high})
 
 
 def _made(setting: Setting, target: str, given: Given, cuts: Sequence[Cut]) -> list[Item]:

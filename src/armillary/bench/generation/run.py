@@ -15,7 +15,7 @@ from armillary.alone import alone
 from armillary.bench.arena.facts import environment, revision
 from armillary.bench.generation.ask import EXPECTED, Setting, sampled, told
 from armillary.bench.generation.cell import FOLDER, Cell, Question, read_cell
-from armillary.bench.generation.crowd import Describe, crowd, describe_nano
+from armillary.bench.generation.crowd import Describe, crowd, describe_nano, has_crowd
 from armillary.bench.generation.cuts import Cut, Item, Material, open_material
 from armillary.bench.generation.dates import blocks_with_dates, dates
 from armillary.bench.generation.drift import drift
@@ -109,7 +109,7 @@ def _can(setting: Setting, q: Question) -> bool:
         case "dates":
             return bool(blocks_with_dates(setting, q.target))
         case "crowd":
-            return True
+            return has_crowd(setting, q.target, q.given)
         case _:
             return any(resolve(setting.parties, q.target, q.given, c.item) is not None for c in setting.material.held)
 

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from armillary.bench.generation.ask import BEST_OF, EXPECTED, MEAN_OF, SAMPLE
 from armillary.bench.generation.cell import Cell
 from armillary.bench.generation.measures import MEASURES
-from armillary.bench.generation.parties import label
-from armillary.bench.generation.references import MEAN, UNFAIR
+from armillary.bench.generation.parties import OTHERS, label
+from armillary.bench.generation.references import MEAN, OTHER_DATE, UNFAIR
 from armillary.bench.generation.summary import (
     added,
     best_floor,
@@ -42,6 +42,39 @@ def matrix(cells: Sequence[Cell]) -> Iterator[Table]:
         rows = tuple(_matrix_row(c, strand, main) for c in own)
         head = ("from", "items / places", main, "best floor", "its " + main, "mean", "over best floor", *SHOWN)
         yield _lean(Table(head, rows, f"{strand}: what is expected, in one asking"))
+
+
+def overview(cells: Sequence[Cell]) -> Table | None:
+    """Error over that of the best floor for every told strand from nothing, each other party, and all others."""
+    told = [c for c in cells if c.question.kind == "told" and c.error is None and len(c.question.given) < 2]
+    columns = list(
+        dict.fromkeys(label(c.question.given) for c in sorted(told, key=lambda c: OTHERS in c.question.given))
+    )
+    rows = []
+    for strand, own in by_strand(told):
+        found = {label(c.question.given): number(relative(c, strand)) for c in own}
+        rows.append((strand, *(found.get(c, DASH) for c in columns)))
+    title = "error of what is expected over that of the best floor on the same items; below 1 is better"
+    return Table(("told", *columns), tuple(rows), title) if rows else None
+
+
+def other_dates(cells: Sequence[Cell]) -> Table | None:
+    """What the nearest other date tells, and the model, on the items of which there is one."""
+    rows = []
+    for cell in (c for c in cells if c.question.kind == "told" and c.error is None):
+        places = [p for _, p in cell.items]
+        for strand in strands_of(cell):
+            main = main_of(cell, strand)
+            real = column(cell, OTHER_DATE, strand, main)
+            keep = np.isfinite(real)
+            if keep.any():
+                who = (EXPECTED, OTHER_DATE, MEAN)
+                found = (place_mean(np.where(keep, column(cell, w, strand, main), np.nan), places) for w in who)
+                rows.append(
+                    (strand, label(cell.question.given), str(keep.sum()), main, *(number(f.value) for f in found))
+                )
+    head = ("strand", "from", "items", "", "what is expected", OTHER_DATE, MEAN)
+    return Table(head, tuple(rows), "beside what was measured at another date") if rows else None
 
 
 def samples(cells: Sequence[Cell], draws: int) -> Iterator[Table]:
