@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -102,7 +103,7 @@ def _mean(found: Sequence[Crowd]) -> Crowd:
     if len(found) == 1:
         return found[0]
     rows = sum(c.rows for c in found)
-    means = {f.name: float(np.mean([getattr(c, f.name) for c in found])) for f in fields(Crowd)}
+    means: dict[str, Any] = {f.name: float(np.mean([getattr(c, f.name) for c in found])) for f in fields(Crowd)}
     low, high = wilson(means["told_apart"], 2 * rows)
     return Crowd(**means | {"rows": rows, "low": low, "high": high})
 
