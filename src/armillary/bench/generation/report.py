@@ -129,10 +129,11 @@ def _of_model(folder: Path, plan: GenerationPlan, own: Sequence[Cell], who: str)
     curves = drawings.drift_curves(loops, f"{who}what is left of a place after rounds there and back")
     season = tuple(drawings.seasons(c, f"{who}{c.question.target} of {c.items[0][1]}, by date") for c in years)
     helps, crowds, spread = sheets.added_table(told, plan.draws), sheets.crowds(own), sheets.spreads(own)
-    tables = (*_tables(sheets.overview(told)), *sheets.matrix(told), *_tables(sheets.other_dates(told)))
+    tables = (*sheets.matrix(told), *_tables(sheets.other_dates(told)))
     drawn_tables = tuple(sheets.samples(drawn, plan.draws))
     made = [
-        Section("matrix", "Any from any", tuple(drawings.headline(told)), tables, _pictures(heat)),
+        Section("any", "Any from any", tuple(drawings.headline(told)), _tables(sheets.overview(told)), _pictures(heat)),
+        Section("strands", "Strand by strand", (), tables),
         Section("more", "More that is given", (), _tables(helps), _pictures(more)),
         Section("samples", "Samples and their calibration", (), drawn_tables, _pictures(ranks)),
         Section("crowds", "Generated items as a whole", (), _tables(crowds)),

@@ -24,6 +24,9 @@ from armillary.bench.generation.summary import (
 )
 from armillary.bench.report.tables import DASH, Table
 
+NOTHING = 1e-6
+"""Numbers below this are rounding."""
+
 WAYS = (EXPECTED, SAMPLE, MEAN_OF, BEST_OF)
 
 SHOWN = ("rmse", "level", "correlation", "psnr", "ssim", "angle", "overlap")
@@ -32,7 +35,9 @@ SHOWN = ("rmse", "level", "correlation", "psnr", "ssim", "angle", "overlap")
 
 def number(value: float) -> str:
     """Three digits, a dash for what cannot be measured."""
-    return f"{value:.3g}" if np.isfinite(value) else DASH
+    if not np.isfinite(value):
+        return DASH
+    return f"{value:.3g}" if abs(value) >= NOTHING else "0"
 
 
 def matrix(cells: Sequence[Cell]) -> Iterator[Table]:
