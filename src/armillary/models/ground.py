@@ -2,8 +2,8 @@
 
 Tokens of small models are too narrow for all the pixels of their patches, so a transformer alone blurs. Here the
 pictures of all strands are laid over each other at the finest side among them, each weighed by its own time; a few
-convolutions follow, which hear the times of all and the tokens of the transformer, and each strand gets its part back
-at its own side. At birth the answer is 0.
+convolutions follow, which hear the times of all, the strands that are a few numbers and the tokens of the transformer,
+and each strand gets its part back at its own side. At birth the answer is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class Ground(nn.Module):
     """The path of pixels.
 
     Args:
-        strands: of the model; those of one pixel or one row are heard through tokens alone.
+        strands: of the model; those of one pixel or one row are heard everywhere alike, as times are.
         channels: of every picture inside.
         width: of a token.
     """
@@ -52,6 +52,10 @@ class Ground(nn.Module):
         laid = {str(i): s for i, s in enumerate(strands) if is_laid(s)}
         self.times = nn.ModuleList([nn.Linear(width, 2 * channels) for _ in strands])
         self.enter = nn.ModuleDict({i: nn.Conv2d(s.channels, channels, 3, padding=1) for i, s in laid.items()})
+        told = {str(i): s for i, s in enumerate(strands) if not is_laid(s)}
+        self.numbers = nn.ModuleDict(
+            {i: nn.Linear(s.channels * s.height * s.width, channels, bias=False) for i, s in told.items()}
+        )
         self.tokens = nn.ModuleDict({i: nn.Linear(width, channels, bias=False) for i in laid})
         self.blocks = nn.ModuleList([Near(channels, reach) for reach in REACHES])
         self.leave = nn.ModuleDict({i: nn.Conv2d(channels, s.channels, 1) for i, s in laid.items()})
@@ -93,6 +97,8 @@ class Ground(nn.Module):
         for i in pictures:
             gain, shift = (self.times[i](waves[:, i]) * here[:, i, None]).chunk(2, dim=1)
             heard = heard + shift
+            if str(i) in self.numbers:
+                heard = heard + self.numbers[str(i)](pictures[i].flatten(1)) * (1 + gain) * here[:, i, None]
             if i in laid:
                 seen = self.enter[str(i)](laid[i]) * ((1 + gain) * here[:, i, None])[..., None, None]
                 x = x + (seen if seen.shape[-2:] == side else interpolate(seen, size=side, mode="nearest"))
