@@ -7,6 +7,7 @@ import numpy as np
 import shapely
 from jaxtyping import Float
 from pyproj import Transformer
+from pyproj.exceptions import ProjError
 from shapely import MultiPolygon, Polygon
 from shapely.affinity import translate
 
@@ -58,12 +59,22 @@ def cells(window: Window, rows: slice, cols: slice) -> list[Shape]:
 
 
 def degrees(window: Window, row: Float[np.ndarray, " n"], col: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-    """Longitudes in [-180, 180) and latitudes of points in pixel coordinates."""
+    """Longitudes in [-180, 180) and latitudes of points in pixel coordinates.
+
+    Raises:
+        PlaceUnknown: no CRS, or one without a place on Earth.
+        OutOfRange: a point lies outside the domain of the CRS.
+    """
     if window.crs is None:
         raise PlaceUnknown("a georeferenced product was asked of pixels without a CRS; give crs= (--crs) when opening")
     a = window.affine
     x, y = a.c + a.a * col + a.b * row, a.f + a.d * col + a.e * row
-    lon, lat = Transformer.from_crs(window.crs.proj, "EPSG:4326", always_xy=True).transform(x, y)
+    try:
+        lon, lat = Transformer.from_crs(window.crs.proj, "EPSG:4326", always_xy=True).transform(x, y)
+    except ProjError as cause:
+        raise PlaceUnknown(
+            f"{window.crs.proj.name} has no place on Earth (a local or engineering system); give crs= when opening"
+        ) from cause
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise OutOfRange(f"a corner lies outside the domain of {window.crs}; check the affine and the CRS of the file")
     return np.stack([(np.asarray(lon) + 180) % 360 - 180, np.clip(lat, -90, 90)], axis=1)

@@ -1,10 +1,12 @@
 """`arm.generate`: scenes in, synthetic scenes of other sensors of the same place out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Bool
 from torch import Tensor
 
 from armillary.earth.card import card_text
@@ -25,7 +27,7 @@ from armillary.product.generated.answers import Answers
 from armillary.product.generated.given import take
 from armillary.product.generated.grid import Given
 from armillary.product.generated.menu import Output, menu_of
-from armillary.product.generated.plan import How, Plan, plan_of
+from armillary.product.generated.plan import How, Plan, names_of, plan_of, refuse_parts
 from armillary.product.generated.run import run
 from armillary.product.generated.store import Memory
 
@@ -82,6 +84,9 @@ def generate(
     """
     network, name = _network(model, precision)
     if isinstance(x, Mapping) and x and all(isinstance(v, Tensor) for v in x.values()):
+        alone = {"spread": spread, **{k: v for k, v in how.items() if k not in ("steps", "guidance", "batch")}}
+        if odd := [k for k, v in alone.items() if v is not False]:
+            raise BadInput(f"{', '.join(odd)} is for scenes, and tensors were given; leave it out")
         return _tensors(x, to, network, samples, seed, _how(how))  # type: ignore[arg-type]
     plan = plan_of(x, to, menu_of(network, name), samples, seed, _how(how))  # type: ignore[arg-type]
     store = Memory()
@@ -157,16 +162,27 @@ def _tensors(
 ) -> dict[str, Tensor]:
     """Network numbers in, network numbers out, strand by strand; item i of sample k does not depend on the others."""
     joint, menu = menu_of(network)
-    items = {len(v) for v in x.values()}
-    if len(items) != 1 or samples < 1:
-        raise BadInput(f"{sorted(items)} items and {samples} samples were given; give as many of each strand")
+    refuse_parts(samples=samples)
+    refuse_parts(least=None, seed=seed)
+    items = {len(v) if v.ndim == 4 else 0 for v in x.values()}
+    if len(items) != 1 or items == {0}:
+        shown = ", ".join(f"{s} {tuple(v.shape)}" for s, v in x.items())
+        raise BadInput(f"{shown} was given; give (b c h w) of each strand, with as many items in each")
     shapes = dict(joint.shapes) | {s: (v.shape[1], v.shape[2], v.shape[3]) for s, v in x.items()}
-    wanted = dict.fromkeys(s for o in menu.asked(to) for s in o.strands)
+    wanted = dict.fromkeys(s for o in menu.asked(names_of(to)) for s in o.strands)
     roles = Roles.asking(joint.shapes, wanted, x, "left out", guidance=how.guidance)
     n, device = items.pop(), next(network.parameters()).device
+    present = _present(x, joint.shapes, n).to(device)
+    denoise = partial(network, present=None if bool(present.all()) else present)
     made = []
     for k in range(samples):
         seeds = [seed_of(seed_of(seed, "item", i), "sample", k) if k else seed_of(seed, "item", i) for i in range(n)]
-        last = final(sample(network, joint.path, roles, x, shapes, seeds, Solver(steps=how.steps), device))
+        last = final(sample(denoise, joint.path, roles, x, shapes, seeds, Solver(steps=how.steps), device))
         made.append({s: last.x[s] for s in roles.named("generate")})
     return made[0] if samples == 1 else {s: torch.stack([m[s] for m in made]) for s in made[0]}
+
+
+def _present(x: Mapping[str, Tensor], strands: Iterable[str], items: int) -> Bool[Tensor, "b m"]:
+    """Which items have a strand: one that is given without a single known number is absent, as it is in training."""
+    none = torch.ones(items, dtype=torch.bool)
+    return torch.stack([torch.isfinite(x[s]).flatten(1).any(dim=1).cpu() if s in x else none for s in strands], dim=1)

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -7,10 +8,11 @@ import xarray as xr
 
 import armillary as arm
 from armillary.earth.window import Window
-from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange
+from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange, PlaceUnknown
 from armillary.models.cop_gen import CopGen
 from armillary.product.embed import placed
 from armillary.product.generated.menu import menu_of
+from armillary.product.generated.plan import refuse_parts
 from armillary.sample.array import from_array, window_of
 from armillary.sample.strands import Relief
 
@@ -258,9 +260,13 @@ def test_guidance_and_steps_change_what_is_made(nano: CopGen, view: MakeView) ->
 def test_bad_requests_are_one_sentence(nano: CopGen, view: MakeView) -> None:
     x = view("s1-rtc")
     for ask, kind, words in (
-        ({"to": ["dem"], "samples": 0}, OutOfRange, "whole numbers from 1 up"),
+        ({"to": ["dem"], "samples": 0}, OutOfRange, "a whole number from 1 up"),
         ({"to": ["dem"], "strength": 3}, BadInput, "does not know strength"),
+        ({"to": ["dem"], "samples": True}, OutOfRange, "a whole number"),
         ({"to": ["dem"], "view_px": 30}, OutOfRange, "multiple of 4"),
+        ({"to": ["dem"], "overlap_px": -4}, OutOfRange, "a whole number from 0 up"),
+        ({"to": ["dem"], "guidance": math.nan}, OutOfRange, "give a number"),
+        ({"to": ["dem"], "place": (math.nan, 46.0)}, BadInput, "longitude and latitude"),
     ):
         with pytest.raises(kind, match=words):
             arm.generate(x, model=nano, **ask)
@@ -270,3 +276,72 @@ def test_bad_requests_are_one_sentence(nano: CopGen, view: MakeView) -> None:
         arm.generate(x, to=["dem"], model="cop-gen-beta")
     with pytest.raises(BandMismatch, match="has no band HH"):
         arm.generate({"s1-rtc": x.assign_coords(band=["HH", "HV"])}, to=["dem"], model=nano)
+
+
+def test_an_array_of_other_dimensions_or_without_a_pixel_is_refused(nano: CopGen, view: MakeView) -> None:
+    x = view("s1-rtc")
+    for given in (x[0], x.expand_dims(sample=2), x.transpose("y", "x", "band"), {"s1-rtc": x.rename(y="lat")}):
+        with pytest.raises(BadInput, match=r"\(band, y, x\) is needed"):
+            arm.generate(given, to=["dem"], model=nano)
+    with pytest.raises(EmptyScene, match="not one pixel"):
+        arm.generate(x[:, :0], to=["dem"], model=nano)
+
+
+def test_what_is_no_whole_number_is_refused_by_name() -> None:
+    for n in (1.5, "2", None, True, 0, math.nan):
+        with pytest.raises(OutOfRange, match="give a whole number from 1 up"):
+            refuse_parts(samples=n)
+    refuse_parts(samples=np.int64(3))
+    refuse_parts(least=None, seed=-(2**70))
+
+
+def test_a_style_that_is_not_finite_is_refused(thumb: CopGen, view: MakeView) -> None:
+    x, like = {"s1-after": view("ombria-s1", crs=None)}, view("ombria-s2", crs=None)
+    with pytest.raises(BadInput, match="was not measured in it"):
+        arm.generate(x, to=["s2-after"], model=thumb, style=like.where(like.x < 30, np.inf))
+
+
+def test_a_scene_that_tells_nothing_on_the_grid_is_refused(nano: CopGen, view: MakeView) -> None:
+    """Their edges touch; the tags would say that elevation was given."""
+    beside = view("dem", affine=(10.0, 0.0, 500640.0, 0.0, -10.0, 5200000.0))
+    with pytest.raises(EmptyScene, match="dem was given and holds not one valid pixel"):
+        arm.generate({"s1-rtc": view("s1-rtc"), "dem": beside}, to=["water"], model=nano)
+
+
+def test_numbers_beyond_anything_known_are_an_error_and_not_an_empty_product(nano: CopGen, view: MakeView) -> None:
+    x = view("s1-rtc")
+    with pytest.raises(OutOfRange, match="is no number"):
+        arm.generate(x.copy(data=np.full(x.shape, 1e30, np.float32)), to=["dem"], model=nano, steps=1)
+    far = arm.generate(x, to=["dem"], model=nano, steps=2, guidance=1e9)["dem"]
+    assert bool(np.isfinite(far).all())
+
+
+def test_pixels_are_square_on_the_ground(nano: CopGen, view: MakeView) -> None:
+    """A degree of longitude is half as long at 60 degrees."""
+    north = view("s1-rtc", (64, 128), affine=(1e-4, 0.0, 10.0, 0.0, -1e-4, 60.0), crs="EPSG:4326")
+    made = arm.generate(north, to=["dem"], model=nano, steps=1)["dem"]
+    assert made.shape == (1, 71, 71)
+    np.testing.assert_allclose(made.rio.bounds(), north.rio.bounds(), atol=1e-9)
+
+
+def test_a_coordinate_system_without_a_place_is_refused(nano: CopGen, view: MakeView) -> None:
+    with pytest.raises(PlaceUnknown, match="no place on Earth"):
+        arm.generate(view("s1-rtc", crs='LOCAL_CS["site",UNIT["metre",1]]'), to=["dem"], model=nano)
+
+
+def test_a_tensor_without_a_known_number_is_absent(nano: CopGen) -> None:
+    radar, nothing = torch.zeros(2, 2, 64, 64), torch.full((2, 1, 32, 32), torch.nan)
+    alone, beside = (
+        arm.generate(x, to=["water"], model=nano, steps=1)["water"]
+        for x in ({"s1-rtc": radar}, {"s1-rtc": radar, "dem": nothing})
+    )
+    torch.testing.assert_close(alone, beside, atol=1e-5, rtol=1e-4)
+
+
+def test_tensors_are_refused_with_what_is_for_scenes_and_with_other_axes(nano: CopGen) -> None:
+    x = torch.zeros(1, 2, 64, 64)
+    for ask, words in (({"spread": True}, "spread is for scenes"), ({"date": "2021-06-01"}, "date is for scenes")):
+        with pytest.raises(BadInput, match=words):
+            arm.generate({"s1-rtc": x}, to=["dem"], model=nano, **ask)
+    with pytest.raises(BadInput, match=r"give \(b c h w\)"):
+        arm.generate({"s1-rtc": x[0]}, to=["dem"], model=nano)

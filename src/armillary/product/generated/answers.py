@@ -20,6 +20,9 @@ from armillary.sample.strands import Bands, Categories, Height, Relief
 ROWS = 256
 """Rows of the grid that are put together at once."""
 
+FAR = 20.0
+"""Network numbers of heights end here, a million kilometres from the sea: their exponential stays a number."""
+
 
 @dataclass(frozen=True, eq=False)
 class Answers:
@@ -102,7 +105,7 @@ class Answers:
         """Relief, and the mean heights of the windows, blended as the windows are."""
         layout = self.plan.layout
         axes, k = layout.windows, layout.cell_px // layout.step(relief)
-        means = height.decode(self.made[height.name][sample])[0]
+        means = height.decode(np.clip(self.made[height.name][sample], -FAR, FAR))[0]
         width = layout.shapes[relief.name][2]
         about = np.zeros((rows.stop - rows.start, width), np.float32)
         down, across = axes.rows.shares(k).numpy(), axes.cols.shares(k).numpy()
@@ -114,7 +117,7 @@ class Answers:
             for j, left in enumerate(axes.cols.starts):
                 line[left * k : (left + axes.cols.side) * k] += means[i, j] * across[j]
             about[top - rows.start : stop - rows.start] += down[i, top - start * k : stop - start * k, None] * line
-        metres: np.ndarray = relief.decode(self.made[relief.name][sample][:, rows]) + about
+        metres: np.ndarray = relief.decode(np.clip(self.made[relief.name][sample][:, rows], -FAR, FAR)) + about
         return metres
 
 

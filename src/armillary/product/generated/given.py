@@ -36,7 +36,7 @@ def take(plan: Plan, store: Store) -> Iterator[int]:
     """Read what is given, once, and keep it as the network's numbers, with the valid mask; yields rows that are read.
 
     Raises:
-        EmptyScene: not one pixel was measured.
+        EmptyScene: not one pixel of something that is given was measured there.
     """
     layout = plan.layout
     h, w = layout.shape_px
@@ -47,25 +47,29 @@ def take(plan: Plan, store: Store) -> Iterator[int]:
     rows = max(1, READ_ROWS // layout.cell_px) * layout.cell_px
     cols = mirrored(slice(0, w), layout.grid.shape[1])
     readers = {k: reader(s, layout.grid, categories=k in plan.menu.categories) for k, s in plan.scenes.items()}
+    blank = dict.fromkeys(readers, True)
     for top in range(0, h, rows):
         part = slice(top, min(top + rows, h))
         at = mirrored(part, layout.grid.shape[0])
         for key, read in readers.items():
             seen = read(slice(int(at.min()), int(at.max()) + 1))
-            _mark(valid, seen, int(at.min()))
+            blank[key] &= not _mark(valid, seen, int(at.min()))
             _keep(plan, key, seen[:, at - at.min()][:, :, cols], part, kept)
         yield part.stop
     if not plan.scenes:
         valid[:] = True
-    if not valid.any():
+    if empty := [key for key, yes in blank.items() if yes]:
         raise EmptyScene(
-            f"{', '.join(plan.scenes)} hold not one valid pixel on the grid of the request; check window=, nodata and "
-            "whether the scenes overlap"
+            f"{', '.join(empty)} was given and holds not one valid pixel on the grid of the products; leave it out, or "
+            "check window=, nodata and whether the scenes overlap"
         )
 
 
-def _mark(valid: np.ndarray, seen: Float[np.ndarray, "c h w"], top: int) -> None:
-    valid[top : top + seen.shape[1]] |= np.isfinite(seen).any(axis=0)
+def _mark(valid: np.ndarray, seen: Float[np.ndarray, "c h w"], top: int) -> bool:
+    """Note where anything was measured; whether anything was."""
+    known = np.isfinite(seen).any(axis=0)
+    valid[top : top + seen.shape[1]] |= known
+    return bool(known.any())
 
 
 def _keep(plan: Plan, key: str, seen: Float[np.ndarray, "c h w"], rows: slice, kept: Mapping[str, np.ndarray]) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 from affine import Affine
 from jaxtyping import Float
+from pyproj import Geod
 from rasterio.enums import Resampling
 
 from armillary.earth.when import utc
 from armillary.earth.window import Window
-from armillary.errors import BadInput, BandMismatch
+from armillary.errors import BadInput, BandMismatch, EmptyScene
 from armillary.product.footprint import footprint
 from armillary.product.generated.menu import Menu
 from armillary.product.strips import GSD_TOLERANCE
@@ -20,6 +21,8 @@ from armillary.sample.array import sensor_of, window_of
 from armillary.sample.sample import Sample
 from armillary.scene.onto import onto
 from armillary.scene.scene import Scene
+
+_EARTH = Geod(ellps="WGS84")
 
 Given = xr.DataArray | Sample
 
@@ -51,7 +54,7 @@ def named(x: Given | Mapping[str, Given], menu: Menu) -> dict[str, Scene]:
             raise BadInput(
                 f"arm.generate takes a DataArray, a Sample or a mapping of these, got {type(x).__name__}; see arm.open"
             )
-        own = sensor_of(x).name if isinstance(x, xr.DataArray) else x.sensor.name
+        own = sensor_of(plain(x, "what is given")).name if isinstance(x, xr.DataArray) else x.sensor.name
         fits = [k for k in menu.takes if menu.sensor(k).name == own and k not in {f"{s}-style" for s in menu.styles}]
         if len(fits) != 1:
             what = f"could be {' or '.join(fits)}" if fits else f"is none of {', '.join(menu.takes)}"
@@ -62,6 +65,8 @@ def named(x: Given | Mapping[str, Given], menu: Menu) -> dict[str, Scene]:
 
 def _scene(key: str, view: Given, menu: Menu) -> Scene:
     promised = menu.sensor(key)
+    if isinstance(view, xr.DataArray):
+        plain(view, key)
     if isinstance(view, Sample):
         scene = Scene(key, view.sensor, view.window, view.time, _Held(view), {})
     elif isinstance(view, xr.DataArray):
@@ -78,6 +83,23 @@ def _scene(key: str, view: Given, menu: Menu) -> Scene:
     if not set(scene.sensor.band_names) & set(promised.band_names):
         raise BandMismatch(f"{key} is given without any of {', '.join(promised.band_names)}; give at least one band")
     return scene
+
+
+def plain(view: xr.DataArray, key: str) -> xr.DataArray:
+    """The same array, when it is one that can be read.
+
+    Raises:
+        BadInput: other dimensions than band, y and x.
+        EmptyScene: not one pixel.
+    """
+    if view.dims != ("band", "y", "x"):
+        raise BadInput(
+            f"{key} is an array {view.dims}, and (band, y, x) is needed; choose one of several, or rename or transpose "
+            "its dimensions"
+        )
+    if not view.size:
+        raise EmptyScene(f"{key} is {view.shape} (band, y, x) and holds not one pixel; check how it was cut")
+    return view
 
 
 def grid_of(scenes: Mapping[str, Scene], gsd_m: float | None) -> Window:
@@ -144,12 +166,27 @@ def mean_time(scenes: Mapping[str, Scene]) -> datetime | None:
 
 
 def _resized(window: Window, gsd_m: float) -> Window:
-    """The same ground in pixels of about this size."""
-    if window.crs is None or abs(window.gsd_m / gsd_m - 1) <= GSD_TOLERANCE:
+    """The same ground in pixels of about this size along rows and along columns."""
+    if window.crs is None:
         return window
-    h, w = (max(1, round(n * window.gsd_m / gsd_m)) for n in window.shape)
+    sides = _sides_m(window)
+    if all(abs(side / gsd_m - 1) <= GSD_TOLERANCE for side in sides):
+        return window
+    h, w = (max(1, round(n * side / gsd_m)) for n, side in zip(window.shape, sides, strict=True))
     scale = Affine.scale(window.shape[1] / w, window.shape[0] / h)
     return Window.of((h, w), window.affine @ scale, window.crs)
+
+
+def _sides_m(window: Window) -> tuple[float, float]:
+    """Height and width of the middle pixel on the ground, metres.
+
+    Raises:
+        OutOfRange: there is no such ground.
+    """
+    row, col = (n / 2 for n in window.shape)
+    ends = (((row - 0.5, col), (row + 0.5, col)), ((row, col - 0.5), (row, col + 0.5)))
+    down, across = (_EARTH.inv(*window.lonlat(*a), *window.lonlat(*b))[2] for a, b in ends)
+    return float(down), float(across)
 
 
 def _px(window: Window) -> str:

@@ -1,10 +1,13 @@
 """Plan: a request for synthetic scenes, understood and checked before a pixel is read."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from numbers import Integral, Real
 
 import numpy as np
+import xarray as xr
 from affine import Affine
 from jaxtyping import Float
 
@@ -15,7 +18,7 @@ from armillary.errors import BadInput, OutOfRange
 from armillary.generate.condition import Roles
 from armillary.generate.joint import Joint
 from armillary.generate.solver import Solver
-from armillary.product.generated.grid import Given, grid_of, mean_time, named
+from armillary.product.generated.grid import Given, grid_of, mean_time, named, plain
 from armillary.product.generated.layout import Layout
 from armillary.product.generated.menu import Menu, Output
 from armillary.sample.array import from_array
@@ -40,6 +43,10 @@ class How:
         view_px: side of a window; None: what the model was trained with.
         overlap_px: pixels that neighbouring windows share; None: a quarter of a window.
         batch: windows that go through the model at once.
+
+    Raises:
+        OutOfRange: a number that cannot be; whether windows can lie so is seen when the scene is known.
+        BadInput: a place that is no pair of numbers.
     """
 
     steps: int = 20
@@ -50,6 +57,35 @@ class How:
     view_px: int | None = None
     overlap_px: int | None = None
     batch: int = 16
+
+    def __post_init__(self) -> None:
+        refuse_parts(steps=self.steps, batch=self.batch)
+        sides = {"view_px": self.view_px, "overlap_px": self.overlap_px}
+        refuse_parts(least=0, **{name: n for name, n in sides.items() if n is not None})
+        if not _is_number(self.guidance):
+            raise OutOfRange(f"guidance={self.guidance!r} was given; give a number, 1 for what the model says")
+        pair = self.place
+        if not isinstance(pair, bool) and not (
+            isinstance(pair, tuple | list) and len(pair) == 2 and all(map(_is_number, pair))
+        ):
+            raise BadInput(f"place={pair!r} was given; give longitude and latitude in degrees, or True or False")
+
+
+def refuse_parts(least: int | None = 1, **numbers: object) -> None:
+    """Refuse what is no whole number, by name.
+
+    Raises:
+        OutOfRange: one is none, or is less than the least.
+    """
+    for name, n in numbers.items():
+        if not isinstance(n, Integral) or isinstance(n, bool) or (least is not None and n < least):
+            raise OutOfRange(
+                f"{name}={n!r} was given; give a whole number" + ("" if least is None else f" from {least} up")
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,13 +152,12 @@ def plan_of(
     Raises:
         BadInput, OutOfRange, BandMismatch: it cannot be; each one sentence.
     """
-    if samples < 1 or how.batch < 1:
-        raise OutOfRange(f"samples={samples} and batch={how.batch} were asked for; give whole numbers from 1 up")
+    refuse_parts(samples=samples)
+    refuse_parts(least=None, seed=seed)
     joint, menu = model
-    Solver(steps=how.steps)  # says so where it cannot be
     references, views = _references(x, menu, how.style)
     scenes = {} if views is None else named(views, menu)
-    outputs = menu.asked(to if isinstance(to, str) else _names(to))
+    outputs = menu.asked(names_of(to))
     grid = grid_of(scenes, menu.gsd_m) if scenes else _nowhere(menu)
     view = menu.tile_px if how.view_px is None else how.view_px
     layout = Layout(menu.codes, grid, menu.tile_px, view, view // OVERLAP if how.overlap_px is None else how.overlap_px)
@@ -140,7 +175,14 @@ def plan_of(
     return Plan(joint, menu, layout, scenes, known, told, outputs, roles, seed, samples, time, how)
 
 
-def _names(to: object) -> tuple[str, ...]:
+def names_of(to: object) -> tuple[str, ...]:
+    """Names of what is asked for, as they may be written.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    if isinstance(to, str):
+        return (to,)
     if not isinstance(to, list | tuple) or not all(isinstance(n, str) for n in to):
         raise BadInput(f"to={to!r} was given; give names of sensors, as in to=['dem', 's2-l2a']")
     return tuple(to)
@@ -181,6 +223,9 @@ def _styles(
         return {}
     if not menu.styles:
         raise BadInput("style= was given to a model that has no styles; leave it out, or ask cop-gen-thumb")
+    for one in references.values() if isinstance(references, Mapping) else (references,):
+        if not isinstance(one, xr.DataArray | Sample):
+            raise BadInput(f"style= is a {type(one).__name__}; give a DataArray (see arm.open) or a Sample")
     if not isinstance(references, Mapping):
         own = references.sensor.name if isinstance(references, Sample) else references.attrs.get("sensor")
         fits = [o.name for o in outputs if o.name in menu.styles and o.sensor.name == own]
@@ -192,10 +237,13 @@ def _styles(
         code = menu.styles.get(picture)
         if code is None:
             raise BadInput(f"style= names {picture!r}; styles are of {', '.join(menu.styles)}")
-        sample = reference if isinstance(reference, Sample) else from_array(reference)
+        sample = reference if isinstance(reference, Sample) else from_array(plain(reference, f"the style of {picture}"))
         values = code.physical({code.name: sample})
-        if values is None:
-            raise BadInput(f"the reference of {picture} lacks one of {', '.join(code.bands)}; give a picture with all")
+        if values is None or not np.isfinite(values).all():
+            raise BadInput(
+                f"the reference of {picture} lacks one of {', '.join(code.bands)}, or was not measured in it; give a "
+                "picture with all"
+            )
         told[code.name] = code.encode(values)
     return told
 

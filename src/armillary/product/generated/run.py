@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from armillary.errors import OutOfRange
 from armillary.generate.noise import seeds_of
 from armillary.generate.strips import sample_strips
 from armillary.generate.windows import Windowed
@@ -55,6 +56,9 @@ def run(
         store: holds what is given (see `given.take`) and takes what is made.
         first: number of the group to begin with.
         since: state of a strip of that group, to go on behind it.
+
+    Raises:
+        OutOfRange: what the network says is no number.
     """
     layout, groups = plan.layout, groups_of(plan)
     made = made_of(plan, store)
@@ -73,6 +77,11 @@ def run(
         before = 0 if state is None else int(state["next"][-1])
         for i, strip in enumerate(strips, before + 1):
             for s, part in strip.x.items():
+                if not bool(torch.isfinite(part).all()):
+                    raise OutOfRange(
+                        f"what the network says of {s} is no number: a value that was given, or guidance="
+                        f"{plan.how.guidance:g}, is far from anything it knows; check units and nodata"
+                    )
                 made[s][group, :, strip.rows[s]] = part.float().cpu().numpy()
             yield Progress(number * rows + i, len(groups) * rows, number, i == rows, strip.state)
 
