@@ -6,8 +6,8 @@ THUMBS holds what studies/pairs.py wrote, RUNS one folder of `armillary train co
 after the group that it held out. Writes .csv (one row per task, way, group, and their mean; fields as in
 generation-baselines.csv) and .png (given, expected, sample and truth of one site per group).
 
-Sites are asked whole, averaged to 128 x 128 pixels, in one view. *Expected* is the conditional mean in one asking, *sample*
-one sample, *style* the expected picture when another site of the same group tells its colours.
+Sites are asked whole, averaged to 128 x 128 pixels, in one view. *Expected* is the conditional mean in one asking,
+*sample* one sample, *with style* the expected picture when another site of the same group tells its colours.
 """
 
 import argparse
