@@ -7,6 +7,7 @@ import rasterio
 import torch
 
 from armillary.cli.app import main
+from armillary.earth.fleet import sensors
 
 UTM = rasterio.Affine(10, 0, 500000, 0, -10, 5200000)
 QUICK = ("--weights", "none", "--steps", "1")
@@ -35,6 +36,14 @@ def radar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     decibel = np.random.default_rng(0).normal(-14, 3, (2, 40, 64)).astype(np.float32)
     return raster(tmp_path_factory.mktemp("in") / "s1_rtc_20220706T085611.tif", decibel, ("VV", "VH"))
+
+
+@pytest.fixture(scope="module")
+def optical(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a place far from the radar's."""
+    path, bands = tmp_path_factory.mktemp("far") / "s2_l2a.tif", sensors["s2-l2a"].band_names
+    values = np.full((len(bands), 20, 20), 0.1, np.float32)
+    return raster(path, values, bands, crs="EPSG:32645")
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +103,24 @@ def test_pictures_of_flood_sites_are_known_by_their_names(tmp_path: Path, capsys
         (("--to", "dem", "--given", "dem"), "names no file"),
         (("--to", "dem", "--given", "s2-l2a=nowhere.tif"), "nothing is there"),
         (("--to", "s2-after", "--model", "cop-gen-thumb"), "say which with --given"),
+        (("--to", "dem", "--given", "s1-rtc={radar}"), "in --given too"),
+        (("--to", "dem", "--given", "s2-l2a={optical}", "--given", "s2-l2a={optical}"), "names s2-l2a twice"),
+        (("--to", "dem", "--truth", "s2-l2a={optical}"), "not asked for in --to"),
+        (("--to", "s2-l2a", "--truth", "s2-l2a={optical}"), "do not overlap"),
+        (("--to", "dem", "--name", "model"), "another meaning"),
+        (("--to", "dem", "--name", "m" * 200), "longer than 160"),
     ],
 )
 def test_bad_input_leaves_with_2_and_one_sentence_and_no_folder(
-    radar: Path, tmp_path: Path, arguments: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+    radar: Path,
+    optical: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run("generate", radar, "-o", tmp_path / "o", "--weights", "none", *arguments) == 2
+    filled = [a.format(radar=radar, optical=optical) for a in arguments]
+    assert run("generate", radar, "-o", tmp_path / "o", "--weights", "none", *filled) == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert len([line for line in said.splitlines() if line.startswith("armillary:")]) == 1
@@ -109,3 +130,13 @@ def test_bad_input_leaves_with_2_and_one_sentence_and_no_folder(
 def test_no_file_at_all_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("generate", "--to", "dem", "-o", tmp_path / "o", "--weights", "none") == 2
     assert "no file was given" in capsys.readouterr().err
+
+
+def test_a_file_that_is_read_in_another_way_is_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Power instead of decibels: the same bytes, other values."""
+    power = np.random.default_rng(3).uniform(0.01, 0.2, (2, 20, 20)).astype(np.float32)
+    file = raster(tmp_path / "s1_rtc_20220706T085611.tif", power, ("VV", "VH"))
+    call = ("generate", file, "--to", "water", "-o", tmp_path / "o", *QUICK)
+    assert run(*call, "--unit", "linear") == 0
+    assert run(*call, "--unit", "amplitude") == 2
+    assert "another run (opened was" in capsys.readouterr().err

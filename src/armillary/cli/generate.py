@@ -19,11 +19,12 @@ from armillary.models.cop_gen import CopGen
 from armillary.models.precision import Precision, cast
 from armillary.models.zoo import load_model
 from armillary.product.generate import DEFAULT_GENERATOR
-from armillary.product.generated.grid import named
+from armillary.product.generated.grid import grid_of, named
 from armillary.product.generated.menu import Menu, menu_of
-from armillary.product.generated.plan import How, plan_of
+from armillary.product.generated.plan import How, Plan, plan_of
 from armillary.product.generated.write import Order, write
-from armillary.product.receipt import ModelFacts, inputs_of
+from armillary.product.receipt import ModelFacts, inputs_of, told_of
+from armillary.scene.scene import Scene
 
 UNTRAINED = "What is made shows nothing but noise shaped by the input; give --weights a .safetensors or .pth file"
 
@@ -105,8 +106,9 @@ def generate(
         style=_style(style, menu, told), view_px=view, overlap_px=overlap, batch=batch,
     )  # fmt: skip
     plan = plan_of(views, [t.strip() for t in to.split(",")], (joint, menu), samples, seed, how)
-    true = named(_pairs("--truth", truth, menu, told), menu)
-    order = Order(output, name or stem_of(first), {k: inputs_of(v) for k, v in views.items()}, true, resume, overwrite)
+    true = _true(_pairs("--truth", truth, menu, told), menu, plan)
+    inputs = {k: [{**i, "opened": told_of(v)} for i in inputs_of(v)] for k, v in views.items()}
+    order = Order(output, name or stem_of(first), inputs, true, resume, overwrite)
     if plan.layout.grid.crs is None and menu.gsd_m is None:
         print(
             "warning: no CRS is known: the products lie on the pixels of what is given, and no STAC item is written",
@@ -148,6 +150,9 @@ def _views(
     pairs = _pairs("--given", given, menu, told)
     if not pairs and not views:
         raise BadInput("no file was given; give at least one, as in: armillary generate s1.tif --to s2-l2a -o out")
+    twice = [k for k in pairs if k in views]
+    if twice:
+        raise BadInput(f"{', '.join(twice)} is one of the files and in --given too; give one of each")
     return {**views, **pairs}, (*sources, *(p.partition("=")[2] for p in given))[0]
 
 
@@ -174,8 +179,25 @@ def _pairs(flag: str, pairs: tuple[str, ...], menu: Menu, told: Told) -> dict[st
             raise BadInput(
                 f"{flag} {pair} names no file; write {flag} NAME=FILE with NAME one of {', '.join(menu.takes)}"
             )
+        if key in found:
+            raise BadInput(f"{flag} names {key} twice; give one file of each")
         found[key] = _opened(file, key, menu, told)
     return found
+
+
+def _true(views: dict[str, xr.DataArray], menu: Menu, plan: Plan) -> dict[str, Scene]:
+    """What was measured of what is asked for, where it lies on the grid of the products.
+
+    Raises:
+        BadInput: it is of nothing that is asked for, or of another place.
+    """
+    made = {n for o in plan.outputs for n in (o.name, o.sensor.name)}
+    odd = [k for k in views if k not in made]
+    if odd:
+        raise BadInput(f"--truth {', '.join(odd)} is not asked for in --to; leave it out, or ask for it")
+    scenes = named(views, menu)
+    grid_of({**plan.scenes, **{f"--truth {k}": s for k, s in scenes.items()}}, None)  # says so where they lie apart
+    return scenes
 
 
 def _opened(file: str, key: str, menu: Menu, told: Told) -> xr.DataArray:

@@ -8,6 +8,7 @@ import pystac
 import pytest
 import rasterio
 import xarray as xr
+from PIL import Image
 
 import armillary as arm
 from armillary.errors import EmptyScene, OutputRefused, PlaceUnknown
@@ -96,6 +97,14 @@ def test_the_item_says_that_it_is_synthetic_and_lists_every_file(made: Path) -> 
         "szene.sheet.png"
     }
     assert json.loads((made / "receipt.json").read_text())["config"]["seed"] == 7
+
+
+def test_codes_have_colours_and_the_sheet_says_that_it_is_synthetic(made: Path) -> None:
+    for name in ("sample-0", "most-frequent"):
+        with rasterio.open(made / f"szene.land-cover.{name}.tif") as file:
+            assert (file.dtypes[0], file.nodata) == ("uint8", 0)
+            assert file.colormap(1)[1] == (65, 155, 223, 255)
+    assert Image.open(made / "szene.sheet.png").info["SYNTHETIC"] == "YES"
 
 
 def test_products_can_be_opened_again_and_still_say_it(made: Path) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import rasterio
 from affine import Affine
 from jaxtyping import Shaped
+from matplotlib.colors import to_rgb
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.shutil import copy
 from rasterio.windows import Window as Cut
 
 from armillary.earth.window import Window
 from armillary.product.cog import GDAL_CACHE_MB
+from armillary.product.generated.colours import LAND_COVER
 
 BLOCK_PX = 256
 
@@ -30,15 +32,17 @@ class Kind:
         dtype: of what is stored.
         nodata: what means nothing; None where everything means something.
         overviews: how smaller pictures are made: "average", or "nearest" or "mode" for categories.
+        colours: of codes; none for values.
     """
 
     dtype: str = "float32"
     nodata: float | None = float("nan")
     overviews: str = "average"
+    colours: tuple[tuple[int, str], ...] = ()
 
 
 VALUES = Kind()
-CODES = Kind("uint8", 0.0, "mode")
+CODES = Kind("uint8", 0.0, "mode", tuple(LAND_COVER.items()))
 MASK = Kind("uint8", None, "nearest")
 
 
@@ -69,6 +73,8 @@ def write_raster(
         with rasterio.open(plain, "w", **profile) as file:
             file.descriptions = tuple(bands)
             file.update_tags(**tags)
+            if kind.colours:
+                file.write_colormap(1, {code: _bytes(colour) for code, colour in kind.colours})
             for rows, values in blocks:
                 stored = values if kind.dtype == "float32" else np.nan_to_num(values, nan=kind.nodata or 0.0)
                 file.write(stored.astype(kind.dtype), window=Cut(0, rows.start, w, rows.stop - rows.start))
@@ -78,3 +84,8 @@ def write_raster(
         )  # fmt: skip
     plain.unlink()
     return whole.replace(path)
+
+
+def _bytes(colour: str) -> tuple[int, int, int, int]:
+    red, green, blue = (round(255 * part) for part in to_rgb(colour))
+    return red, green, blue, 255

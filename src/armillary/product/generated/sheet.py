@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from armillary.earth.card import card_text
 from armillary.earth.sensors import Sensor
 from armillary.product.generated.answers import Answers
+from armillary.product.generated.colours import LAND_COVER
 from armillary.product.generated.grid import Reader, reader
 from armillary.product.generated.menu import Output
 from armillary.product.preview import averaged, rgb
@@ -26,12 +27,6 @@ from armillary.scene.scene import Scene
 SHOWN_SAMPLES = 4
 PICTURE_PX = 128
 """Longest side of a picture; larger scenes are averaged down."""
-
-LAND_COVER = {
-    1: "#419bdf", 2: "#397d49", 4: "#7a87c6", 5: "#e49635", 7: "#c4281b",
-    8: "#a59b8f", 9: "#d8eefb", 10: "#8f8f8f", 11: "#e3e2c3",
-}  # fmt: skip
-"""Code of the ESRI map -> colour."""
 
 _INK, _DIM, _PAPER = "#16202c", "#5b6b7c", "#ffffff"
 
@@ -53,12 +48,13 @@ def write_sheet(path: Path, answers: Answers, title: str, truth: Mapping[str, Sc
         path: the file.
         answers: what was made.
         title: one line.
-        truth: name of an output -> what was measured.
+        truth: name of an output, or of the sensor of a single strand -> what was measured.
     """
     plan = answers.plan
     rows = [_given(key, scene, answers) for key, scene in plan.scenes.items()]
     first = [panel for row in rows for panel in row]
-    return _draw(path, [first, *(_row(o, answers, truth.get(o.name)) for o in plan.outputs)], title)
+    made = [_row(o, answers, truth.get(o.name, truth.get(o.sensor.name))) for o in plan.outputs]
+    return _draw(path, [first, *made], title)
 
 
 def _given(key: str, scene: Scene, answers: Answers) -> list[Panel]:
@@ -164,5 +160,6 @@ def _draw(path: Path, rows: Sequence[Sequence[Panel]], title: str) -> Path:
     top = 1 - 0.5 / float(figure.get_figheight())
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=top - 0.02, wspace=0.05, hspace=0.18)
     aside = path.with_name(f".{path.name}.part")
-    figure.savefig(aside, format="png", facecolor=_PAPER, metadata={"Software": "armillary", "Description": title})
+    says = {"Software": "armillary", "Description": title, "SYNTHETIC": "YES"}
+    figure.savefig(aside, format="png", facecolor=_PAPER, metadata=says)
     return aside.replace(path)

@@ -45,6 +45,13 @@ _STATISTICS = {False: ("mean", "spread"), True: ("most-frequent", "disagreement"
 """Whether an output is a map of categories -> what is told of its samples together."""
 
 
+_TAKEN = ("model", "receipt")
+"""Names whose .json would be two files at once."""
+
+LONGEST = 160
+"""Bytes of a name: file systems take 255, of which endings need some."""
+
+
 @dataclass(frozen=True)
 class Order:
     """What to write where.
@@ -70,6 +77,9 @@ class Order:
     def __post_init__(self) -> None:
         if not self.stem.strip(". ") or not self.stem.isprintable() or set(self.stem) & set("/\\"):
             raise BadInput(f"products cannot be called {self.stem!r}; give a name without / and line breaks")
+        if self.stem in _TAKEN or len(self.stem.encode()) > LONGEST:
+            why = f"it is longer than {LONGEST} bytes" if self.stem not in _TAKEN else "that file has another meaning"
+            raise BadInput(f"products cannot be called {self.stem!r}: {why}; give another --name")
 
 
 def write(plan: Plan, network: CopGen, order: Order, model: ModelFacts) -> Iterator[Step]:
@@ -111,7 +121,9 @@ def config_of(plan: Plan, model: ModelFacts, order: Order) -> dict[str, object]:
         "armillary": __version__,
         "stem": order.stem,
         "inputs_sha256": {k: [i["sha256"] for i in v] for k, v in order.inputs.items()},
+        "opened": {k: [i.get("opened", {}) for i in v] for k, v in order.inputs.items()},
         "given": {k: list(s.sensor.band_names) for k, s in plan.scenes.items()},
+        "places": {k: _place_of(s) for k, s in plan.scenes.items()},
         "told": told,
         "to": [o.name for o in plan.outputs],
         "model": model.name,
@@ -125,6 +137,11 @@ def config_of(plan: Plan, model: ModelFacts, order: Order) -> dict[str, object]:
         "shape_px": list(grid.shape),
         "time": None if plan.time is None else iso(plan.time),
     }
+
+
+def _place_of(scene: Scene) -> list[object]:
+    window = scene.window
+    return [None if window.crs is None else str(window.crs), *list(window.affine)[:6], *window.shape]
 
 
 def _finished(order: Order, config: dict[str, object]) -> tuple[Path, ...]:
