@@ -1,3 +1,4 @@
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -165,3 +166,15 @@ def test_a_scene_without_a_place_is_written_without_one_by_a_model_of_pictures(
         assert file.crs is None
         assert file.descriptions == ("SWIR", "NIR", "RED")
         assert 0 <= file.read().min() <= file.read().max() <= 255
+
+
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(
+    scene: xr.DataArray, nano: CopGen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(OutputRefused, match="No space left on device"):
+        run(planned(scene, nano), nano, Order(tmp_path / "o", "szene"))
+    assert not list(tmp_path.rglob("*.npy"))

@@ -1,5 +1,7 @@
 """Store: arrays that are filled piece by piece, in memory or in a folder."""
 
+import errno
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -38,4 +40,23 @@ class Folder:
         fits = path.exists() and np.load(path, mmap_mode="r").shape == shape
         mode = "r+" if fits else "w+"
         found: np.ndarray = np.lib.format.open_memmap(path, mode, np.dtype(dtype), shape)
+        if not fits:
+            _reserve(path)
         return found
+
+
+def _reserve(path: Path) -> None:
+    """Take the room of a file now: a mapped file that finds none later ends the process without a word.
+
+    Raises:
+        OSError: there is no room; the file is gone again.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        except OSError as cause:
+            if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                path.unlink()
+                raise
