@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass as plain
 from dataclasses import field, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
@@ -21,6 +22,7 @@ from armillary.models.cop_gen import COP_GEN, CopGen
 from armillary.recipes.copernicus_fm import HELD_OUT_SEED, take_over
 from armillary.recipes.joint_panels import joint_panels
 from armillary.recipes.places import Places
+from armillary.sample.jitter import jittered
 from armillary.sample.pairs import Pairs
 from armillary.sample.sample import Sample
 from armillary.sample.strands import Code, Strands, encode, physical, stack, turned
@@ -34,8 +36,8 @@ from armillary.train.optim import OptimConfig
 from armillary.train.run import Job
 from armillary.train.times import Times
 
-_TURN = 51
-"""Last word of a seed."""
+_TURN, _JITTER = 51, 52
+"""Last words of a seed."""
 
 WORLD_PLACES = 1_000_000
 
@@ -48,6 +50,7 @@ class CopGenRecipe(TrainConfig):
         model: name of a size in the zoo that works on pixels.
         denoise: what is learned.
         turns: every item is turned and mirrored at random, all its strands alike.
+        jitter: how much brightness and contrast of all pictures change at random (`armillary.sample.jitter`).
         held_out_groups: of flood sites: nothing of these groups is learned from; without any, all are.
         begin: folder of a run whose last values are taken over; "" begins anew.
     """
@@ -61,6 +64,7 @@ class CopGenRecipe(TrainConfig):
     model: str = "cop-gen-thumb"
     denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
     turns: bool = True
+    jitter: Annotated[float, Field(ge=0)] = 0.0
     held_out_groups: tuple[str, ...] = ()
     begin: str = ""
 
@@ -71,8 +75,8 @@ _STYLES = {f"{sensor}-{when}-style": 0.0 for sensor in ("s1", "s2") for when in 
 _PIXELS = DenoiseConfig(PIXELS, Times(asked=0.8, late=1.5, at_end=0.25))
 """What the given strands alone tell is learned slowest, so it is asked most."""
 
-THUMB = CopGenRecipe(denoise=replace(_PIXELS, weights=_STYLES))
-NANO = replace(THUMB, model="cop-gen-nano", denoise=_PIXELS)
+THUMB = CopGenRecipe(jitter=0.3, denoise=replace(_PIXELS, weights=_STYLES))
+NANO = replace(THUMB, model="cop-gen-nano", jitter=0.0, denoise=_PIXELS)
 WORLD = replace(NANO)
 
 
@@ -125,7 +129,7 @@ def cop_gen(config: CopGenRecipe, places: Places) -> Job:
         BadInput: no model of pixels has that name, or the run to begin from has no checkpoint.
     """
     joint = replace(joint_of(config.model), path=config.denoise.path)
-    collate = Collate(joint.codes, config.turns)
+    collate = Collate(joint.codes, config.turns, config.jitter)
     stream = Stream(places.train, config.batch_size, seed=config.seed, workers=config.workers)
     return Job(
         name="cop-gen",
@@ -146,16 +150,21 @@ class Collate:
     Args:
         codes: what each strand means.
         turns: whether items are turned and mirrored by their seeds.
+        jitter: how much brightness and contrast change by their seeds.
     """
 
     codes: tuple[Code, ...]
     turns: bool
+    jitter: float = 0.0
 
     def __call__(self, draw: Draw) -> Strands:
         """One item per place of the draw."""
         items = [encode(physical(samples, self.codes), self.codes) for samples in by_place(draw)]
         if self.turns:
             items = [turned(item, *_turn(seed)) for item, seed in zip(items, draw.seeds, strict=True)]
+        if self.jitter:
+            rngs = [np.random.default_rng((seed, _JITTER)) for seed in draw.seeds]
+            items = [jittered(item, self.codes, self.jitter, rng) for item, rng in zip(items, rngs, strict=True)]
         return stack(items, self.codes)
 
 
