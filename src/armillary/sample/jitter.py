@@ -55,4 +55,5 @@ def _changed(
         return changed
     mean, deviation = np.split(x, 2)
     steeper = np.log((np.exp(deviation) - np.float32(FLAT)).clip(0) * gain + np.float32(FLAT))
-    return np.concatenate([gain * mean + offset, steeper])
+    both: AnyChannels = np.concatenate([gain * mean + offset, steeper])
+    return both
