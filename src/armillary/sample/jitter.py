@@ -47,13 +47,11 @@ def jittered(numbers: Item, codes: Sequence[Code], amount: float, rng: np.random
     return found
 
 
-def _changed(
-    x: Float[np.ndarray, "_ _ _"], gain: PerChannel, offset: PerChannel, *, style: bool
-) -> Float[np.ndarray, "_ _ _"]:
-    if not style:
-        changed: Numbers = gain * x + offset
-        return changed
-    mean, deviation = np.split(x, 2)
-    steeper = np.log((np.exp(deviation) - np.float32(FLAT)).clip(0) * gain + np.float32(FLAT))
-    both: AnyChannels = np.concatenate([gain * mean + offset, steeper])
-    return both
+def _changed(x: AnyChannels, gain: PerChannel, offset: PerChannel, *, style: bool) -> AnyChannels:
+    if style:
+        mean, deviation = np.split(x, 2)
+        steeper = np.log((np.exp(deviation) - np.float32(FLAT)).clip(0) * gain + np.float32(FLAT))
+        both: AnyChannels = np.concatenate([gain * mean + offset, steeper])
+        return both
+    changed: AnyChannels = gain * x + offset
+    return changed
