@@ -83,6 +83,7 @@ class Scene:
             "href": self.href,
             **{f"{k}_source": v for k, v in self.sources.items()},
             **self.facts,
+            **({"synthetic": True} if "synthetic" in self.facts else {}),
         }
         if self.sensor.name not in sensors:
             attrs["sensor_card"] = card_text(self.sensor)

@@ -111,7 +111,7 @@ def test_codes_have_colours_and_the_sheet_says_that_it_is_synthetic(made: Path) 
 def test_products_can_be_opened_again_and_still_say_it(made: Path) -> None:
     array = arm.open(made / "szene.dem.mean.tif")
     assert (array.attrs["sensor"], array.attrs["unit"]) == ("dem", "m")
-    assert array.attrs["synthetic"] == "YES"
+    assert array.attrs["synthetic"] is True
 
 
 def test_a_finished_run_is_not_run_again_and_another_one_is_refused(
@@ -144,6 +144,15 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         with rasterio.open(out / name) as one, rasterio.open(made / name) as other:
             np.testing.assert_allclose(one.read(), other.read(), atol=1e-2)
     assert not list(out.glob(".*"))
+
+
+def test_files_that_no_run_wrote_are_not_replaced(scene: xr.DataArray, nano: CopGen, tmp_path: Path) -> None:
+    own = tmp_path / "szene.dem.sample-0.tif"
+    own.write_text("mine")
+    with pytest.raises(OutputRefused, match=r"holds szene\.dem\.sample-0\.tif, which no receipt names"):
+        run(planned(scene, nano, samples=1), nano, Order(tmp_path, "szene"))
+    assert own.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == [own.name]
 
 
 def test_what_was_refused_leaves_no_folder(nano: CopGen, view: MakeView, tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ def _written(
 ) -> Generator[Step, None, tuple[Path, ...]]:
     """Everything from the first row to the receipt, in a folder that is ours alone."""
     journal = Journal(order.out / f".{order.stem}.generated")
+    if not (order.overwrite or journal.folder.exists() or (order.out / RECEIPT).exists()):
+        _refuse_strangers(order)
     journal.open(config, resume=order.resume, overwrite=order.overwrite)
     _clear(order)
     try:
@@ -183,13 +185,29 @@ def _written(
     return (*files, order.out / RECEIPT)
 
 
+def _refuse_strangers(order: Order) -> None:
+    """Files that no run of ours is known to have written are somebody's own."""
+    whole = ("valid.tif", "sheet.png", "json")
+    named = [order.out / "model.json", *(order.out / f"{order.stem}.{end}" for end in whole)]
+    found = sorted(p.name for p in (*_rasters_in(order), *named) if p.exists())
+    if found:
+        raise OutputRefused(
+            f"{order.out} holds {', '.join(found[:3])}{' and more' if len(found) > 3 else ''}, which no receipt names "
+            "and this run would replace; choose another -o, or --overwrite"
+        )
+
+
 def _clear(order: Order) -> None:
     """Take away the products of an earlier run, finished or not."""
     clear(order.out, order.stem)
+    for path in _rasters_in(order):
+        path.unlink()
+
+
+def _rasters_in(order: Order) -> list[Path]:
+    """Files that are called as samples and statistics of this name are."""
     ends = ("sample-*", *(name for names in _STATISTICS.values() for name in names))
-    for end in ends:
-        for path in order.out.glob(f"{escape(order.stem)}.*.{end}.tif"):
-            path.unlink()
+    return [path for end in ends for path in order.out.glob(f"{escape(order.stem)}.*.{end}.tif")]
 
 
 def _fill(plan: Plan, network: CopGen, journal: Journal, order: Order) -> Iterator[Step]:
