@@ -132,6 +132,16 @@ def test_no_file_at_all_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "no file was given" in capsys.readouterr().err
 
 
+def test_a_truth_that_a_finished_run_did_not_show_is_another_run(
+    radar: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    water = raster(tmp_path / "water.tif", np.zeros((1, 40, 64), np.float32), ("water",))
+    call = ("generate", radar, "--to", "water", "-o", tmp_path / "o", *QUICK)
+    assert run(*call) == 0
+    assert run(*call, "--truth", f"water={water}") == 2
+    assert "another run (truth was" in capsys.readouterr().err
+
+
 def test_a_file_that_is_read_in_another_way_is_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Power instead of decibels: the same bytes, other values."""
     power = np.random.default_rng(3).uniform(0.01, 0.2, (2, 20, 20)).astype(np.float32)

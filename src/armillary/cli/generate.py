@@ -82,7 +82,7 @@ def generate(
         style: FILE or NAME=FILE, a reference picture of the same event, for cop-gen-thumb.
         model: name of the model.
         weights: default (what ships), none (random), a .pth or .safetensors file, or hf://owner/repo/file.
-        samples: how many; sample i is the same however many are asked for.
+        samples: how many; sample i is the same, to rounding, however many are asked for.
         seed: decides all that is random.
         steps: how often the network is asked; 1 gives what is expected instead of a sample.
         guidance: how much what is given counts; above 1 more than the model says.

@@ -64,7 +64,7 @@ def generate(
             "s1-after", "s2-before", "s2-after", "flood"), or of a single strand, such as "s2-l2a-20m".
         model: a name that `arm.load_model` knows, or a model.
         samples: different from each other, all as likely; more than one makes a leading dimension "sample". Sample i
-            is the same however many are asked for.
+            is the same, to rounding, however many are asked for.
         seed: decides all that is random.
         spread: give mean and standard deviation over the samples as a leading dimension "statistic" ("mean",
             "spread") instead of the samples; of categories the most frequent, and the share of samples that differ.

@@ -268,6 +268,7 @@ def test_bad_requests_are_one_sentence(nano: CopGen, view: MakeView) -> None:
         ({"to": ["dem"], "samples": True}, OutOfRange, "a whole number"),
         ({"to": ["dem"], "view_px": 30}, OutOfRange, "multiple of 4"),
         ({"to": ["dem"], "overlap_px": -4}, OutOfRange, "a whole number from 0 up"),
+        ({"to": ["dem"], "overlap_px": 6}, OutOfRange, "give a multiple of 4"),
         ({"to": ["dem"], "guidance": math.nan}, OutOfRange, "give a number"),
         ({"to": ["dem"], "place": (math.nan, 46.0)}, BadInput, "longitude and latitude"),
     ):
@@ -279,6 +280,18 @@ def test_bad_requests_are_one_sentence(nano: CopGen, view: MakeView) -> None:
         arm.generate(x, to=["dem"], model="cop-gen-beta")
     with pytest.raises(BandMismatch, match="has no band HH"):
         arm.generate({"s1-rtc": x.assign_coords(band=["HH", "HV"])}, to=["dem"], model=nano)
+
+
+def test_what_is_made_of_synthetic_scenes_says_that_they_were(nano: CopGen, view: MakeView) -> None:
+    made = arm.generate(view("s1-rtc"), to=["s2-l2a"], model=nano, **FAST)["s2-l2a"]
+    again = arm.generate(made, to=["dem"], model=nano, **FAST)["dem"]
+    assert again.attrs["given"].startswith("s2-l2a (synthetic), ")
+
+
+def test_a_scene_too_coarse_to_be_divided_into_pixels_of_the_model_is_refused(nano: CopGen, view: MakeView) -> None:
+    dem = view("dem", affine=(1000.0, 0.0, 500000.0, 0.0, -1000.0, 5200000.0))
+    with pytest.raises(OutOfRange, match="has pixels of 1000 m, and the model works on 10 m"):
+        arm.generate(dem, to=["s2-l2a"], model=nano, **FAST)
 
 
 def test_an_array_of_other_dimensions_or_without_a_pixel_is_refused(nano: CopGen, view: MakeView) -> None:

@@ -13,7 +13,7 @@ from rasterio.enums import Resampling
 
 from armillary.earth.when import utc
 from armillary.earth.window import Window
-from armillary.errors import BadInput, BandMismatch, EmptyScene
+from armillary.errors import BadInput, BandMismatch, EmptyScene, OutOfRange
 from armillary.product.footprint import footprint
 from armillary.product.generated.menu import Menu
 from armillary.product.strips import GSD_TOLERANCE
@@ -23,6 +23,9 @@ from armillary.scene.onto import onto
 from armillary.scene.scene import Scene
 
 _EARTH = Geod(ellps="WGS84")
+
+COARSEST = 10
+"""Pixels of the model along the side of a pixel that is given, when nothing finer is."""
 
 Given = xr.DataArray | Sample
 
@@ -72,7 +75,9 @@ def _scene(key: str, view: Given, menu: Menu) -> Scene:
     elif isinstance(view, xr.DataArray):
         time = view.attrs.get("time")
         href = str(view.attrs.get("href") or key)
-        scene = Scene(href, sensor_of(view), window_of(view), None if time is None else utc(time), _Held(view), {})
+        facts = {"synthetic": "YES"} if view.attrs.get("synthetic") else {}
+        when = None if time is None else utc(time)
+        scene = Scene(href, sensor_of(view), window_of(view), when, _Held(view), {}, facts)
     else:
         raise BadInput(f"{key} is given as {type(view).__name__}; give a DataArray (see arm.open) or a Sample")
     if scene.sensor.name != promised.name:
@@ -109,6 +114,7 @@ def grid_of(scenes: Mapping[str, Scene], gsd_m: float | None) -> Window:
 
     Raises:
         BadInput: scenes that lie apart, or that have no CRS and not one shape.
+        OutOfRange: the pixels are so coarse that nothing can be said of what lies within.
     """
     first = next((s for k, s in scenes.items() if k.startswith(("s1", "s2"))), next(iter(scenes.values())))
     placed = [s for s in scenes.values() if s.window.crs is not None]
@@ -124,7 +130,7 @@ def grid_of(scenes: Mapping[str, Scene], gsd_m: float | None) -> Window:
             raise BadInput(
                 f"{key} ({scene.href}) and {first.href} do not overlap on the ground; give scenes of one place"
             )
-    return first.window if gsd_m is None else _resized(first.window, gsd_m)
+    return first.window if gsd_m is None else _resized(first, gsd_m)
 
 
 def reader(scene: Scene, grid: Window, *, categories: bool = False) -> Reader:
@@ -165,11 +171,17 @@ def mean_time(scenes: Mapping[str, Scene]) -> datetime | None:
     return first + sum((t - first for t in times), first - first) / len(times)
 
 
-def _resized(window: Window, gsd_m: float) -> Window:
+def _resized(first: Scene, gsd_m: float) -> Window:
     """The same ground in pixels of about this size along rows and along columns."""
+    window = first.window
     if window.crs is None:
         return window
     sides = _sides_m(window)
+    if max(sides) > COARSEST * gsd_m:
+        raise OutOfRange(
+            f"{first.href} has pixels of {max(sides):.0f} m, and the model works on {gsd_m:g} m; give a scene of "
+            f"{COARSEST * gsd_m:g} m or finer with it, on whose grid the products will lie"
+        )
     if all(abs(side / gsd_m - 1) <= GSD_TOLERANCE for side in sides):
         return window
     h, w = (max(1, round(n * side / gsd_m)) for n, side in zip(window.shape, sides, strict=True))

@@ -123,7 +123,8 @@ class Plan:
     @property
     def given(self) -> tuple[str, ...]:
         """Everything that the model was told, in words."""
-        return (*self.scenes, *self.told)
+        shown = (f"{k} (synthetic)" if "synthetic" in s.facts else k for k, s in self.scenes.items())
+        return (*shown, *self.told)
 
     @property
     def solver(self) -> Solver:
@@ -161,6 +162,8 @@ def plan_of(
     grid = grid_of(scenes, menu.gsd_m) if scenes else _nowhere(menu)
     view = menu.tile_px if how.view_px is None else how.view_px
     layout = Layout(menu.codes, grid, menu.tile_px, view, view // OVERLAP if how.overlap_px is None else how.overlap_px)
+    if how.overlap_px is not None and how.overlap_px % layout.cell_px:
+        raise OutOfRange(f"overlap_px={how.overlap_px} was asked for; give a multiple of {layout.cell_px}")
     known = menu.known_by({k: s.sensor.band_names for k, s in scenes.items()})
     time = mean_time(scenes) if isinstance(how.date, bool) else utc(how.date)
     told = {

@@ -114,7 +114,7 @@ def write(plan: Plan, network: CopGen, order: Order, model: ModelFacts) -> Itera
 
 
 def config_of(plan: Plan, model: ModelFacts, order: Order) -> dict[str, object]:
-    """Everything that decides a value of the products."""
+    """Everything that decides what the products show."""
     grid, how = plan.layout.grid, asdict(replace(plan.how, style=None))
     told = {s: hashlib.sha256(np.ascontiguousarray(v).tobytes()).hexdigest()[:16] for s, v in plan.told.items()}
     return {
@@ -125,6 +125,7 @@ def config_of(plan: Plan, model: ModelFacts, order: Order) -> dict[str, object]:
         "given": {k: list(s.sensor.band_names) for k, s in plan.scenes.items()},
         "places": {k: _place_of(s) for k, s in plan.scenes.items()},
         "told": told,
+        "truth": {k: s.href for k, s in order.truth.items()},
         "to": [o.name for o in plan.outputs],
         "model": model.name,
         "weights_sha256": model.sha256,
