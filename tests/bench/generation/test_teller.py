@@ -1,5 +1,7 @@
 """Names on the command line, and what a network is asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -52,6 +54,15 @@ def test_what_is_expected_does_not_depend_on_the_items_beside_it():
     together = exact.expected(items, ("s1-rtc",), ("s2-l1c",))
     alone = exact.expected(items[9:10], ("s1-rtc",), ("s2-l1c",))
     np.testing.assert_allclose(together[9]["s1-rtc"], alone[0]["s1-rtc"], atol=1e-4)
+
+
+def test_a_network_that_tells_no_numbers_is_refused_and_not_left_out_of_the_score():
+    broken = replace(teller(), denoise=lambda x, times: {s: torch.full_like(v, torch.nan) for s, v in x.items()})
+    items = [c.item for c in cuts(1, 5)]
+    with pytest.raises(BadInput, match="no numbers of s1-rtc"):
+        broken.expected(items, ("s1-rtc",), ("s2-l1c",))
+    with pytest.raises(BadInput, match="weights are broken"):
+        broken.drawn_each(items, ("s1-rtc",), (), [0])
 
 
 def test_unknown_pixels_of_what_is_given_are_shown_as_the_middle():

@@ -86,6 +86,7 @@ class Teller:
     def _told(
         self, items: Sequence[Item], want: Sequence[str], given: Sequence[str], seeds: Sequence[int], solver: Solver
     ) -> list[Item]:
+        """Raises BadInput where the network's answer is no number: it would be counted nowhere."""
         codes = self.joint.codes
         ready = {id(item): encode({s: item[s] for s in given}, codes) for item in items}
         x = stack([ready[id(item)] for item in items], codes).x
@@ -93,6 +94,9 @@ class Teller:
         held = {s: x[s] for s in given}
         states = sample(self.denoise, self.joint.path, roles, held, self.joint.shapes, list(seeds), solver, self.device)
         made: Mapping[str, Tensor] = final(states).x
+        broken = [s for s in want if not torch.isfinite(made[s]).all()]
+        if broken:
+            raise BadInput(f"{self.name} told no numbers of {', '.join(broken)}; its weights are broken, give others")
         return [decode({s: made[s][i].float().cpu().numpy() for s in want}, codes) for i in range(len(items))]
 
 
