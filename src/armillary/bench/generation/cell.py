@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -27,6 +28,20 @@ rounds from one sensor to another and back. "dates": one place at other dates.""
 
 DIGITS = 6
 """Of the numbers of a cell."""
+
+PARTS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {
+        "told": ("fidelity",),
+        "sampled": ("fidelity", "calibration"),
+        "crowd": ("crowds", "spread"),
+        "drift": ("rounds", "mean"),
+        "dates": ("days", "means", "spread"),
+    }
+)
+"""Kind -> what the numbers of an answer hold at least."""
+
+PER_ITEM = ("fidelity", "rounds", "mean")
+"""Parts that hold one number per item and measure."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ def read_cell(path: Path) -> Cell:
     """One cell from its file.
 
     Raises:
-        BadInput: it is no cell.
+        BadInput: it is no cell, or not a whole one.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -101,17 +116,20 @@ def read_cell(path: Path) -> Cell:
         question = Question(**asked | {"given": tuple(asked["given"])})
         items = tuple((str(key), str(place)) for key, place in found.pop("items"))
         cell = Cell(question, items, **found)
-    except (AttributeError, KeyError, TypeError, ValueError) as cause:
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as cause:
         raise BadInput(f"{path} is no cell on generation ({cause!r}); ask it again with --resume") from cause
     if question.id != path.stem:
         raise BadInput(f"{path} was changed: its name is not its own; ask it again with --resume")
+    if not _is_whole(cell):
+        raise BadInput(f"{path} was changed: it does not hold what an answer holds; ask it again with --resume")
     return cell
 
 
-def read_cells(run: Path) -> Iterator[Cell]:
-    """All cells of a run, in the order of their ids."""
+def read_cells(run: Path, begins: str = "") -> Iterator[Cell]:
+    """The cells of a run whose ids begin so, in the order of their ids; others are not read."""
     for path in sorted((run / FOLDER).glob("*.json")):
-        yield read_cell(path)
+        if path.stem.startswith(begins):
+            yield read_cell(path)
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -129,6 +147,35 @@ def written(path: Path, content: bytes) -> Path:
         aside.unlink(missing_ok=True)
         raise OutputRefused(f"{path} cannot be written ({cause.strerror}); choose another folder") from cause
     return path
+
+
+def _is_whole(cell: Cell) -> bool:
+    """Whether a cell that was read holds all parts, and one number or null per item where there are to be such."""
+    words, tables = (cell.error, cell.pictures), (cell.numbers, cell.facts)
+    if not (all(isinstance(w, str | None) for w in words) and all(isinstance(t, Mapping) for t in tables)):
+        return False
+    if cell.error is not None:
+        return True
+    if not cell.items or not set(PARTS[cell.question.kind]) <= set(cell.numbers) or cell.numbers.get("rounds") == []:
+        return False
+    columns = (column for part in PER_ITEM for column in _leaves(cell.numbers.get(part, {})))
+    return all(
+        isinstance(c, list) and len(c) == len(cell.items) and all(isinstance(v, float | int | None) for v in c)
+        for c in columns
+    )
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """What is no table, below tables and lists of tables."""
+    match value:
+        case Mapping():
+            for below in value.values():
+                yield from _leaves(below)
+        case [Mapping(), *_]:
+            for below in value:
+                yield from _leaves(below)
+        case _:
+            yield value
 
 
 def plain(value: Any) -> Any:

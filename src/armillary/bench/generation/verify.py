@@ -1,7 +1,8 @@
 """Verify: ask a finished question on generation again, from the files on, and say whether the answer is the same."""
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from armillary.bench.generation.run import Course, answer, facts_of
 from armillary.errors import BadInput, SceneNotFound
 
 TOLERANCE = 2e-3
-"""Largest difference of a number, relative to its size (at least 1): cells hold six digits, and twenty steps of a
+"""Largest difference of a number, relative to the largest beside it: cells hold six digits, and twenty steps of a
 network add up in another order on another number of threads."""
+
+LEAST_SIZE, MOST_SIZE = 0.01, 1.0
+"""What a number is compared with is at least so large, for what cancels out is rounding; and at most, for heights."""
 
 UNCOMPARED = "ranks"
 """Counts that turn over when a value moves by nothing."""
@@ -26,7 +30,8 @@ class Verdict:
 
     Args:
         first: as it was found.
-        differences: path of a number -> first and second value, where they differ by more than the tolerance.
+        differences: path of a number, or of an item -> first and second value, where they differ by more than the
+            tolerance.
         other: fact -> first and second, where they differ.
     """
 
@@ -36,7 +41,7 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether every number is the same."""
+        """Whether every item and number is the same."""
         return not self.differences
 
     def __str__(self) -> str:
@@ -54,9 +59,9 @@ def find_cell(run: Path, begins: str) -> Cell:
 
     Raises:
         SceneNotFound: there is none.
-        BadInput: there are several, or it has no answer.
+        BadInput: there are several, it has no answer, or it is no cell.
     """
-    found = [c for c in read_cells(run) if c.question.id.startswith(begins)]
+    found = list(read_cells(run, begins))
     if not found:
         raise SceneNotFound(f"no cell of {run} begins with {begins!r}; its ids are the names of the files in cells/")
     if len(found) > 1 or found[0].error is not None:
@@ -67,11 +72,17 @@ def find_cell(run: Path, begins: str) -> Cell:
 def verify(course: Course, first: Cell, tolerance: float = TOLERANCE) -> Verdict:
     """The same question, asked again."""
     setting = course.setting(first.question.model)
-    _, numbers, _ = answer(course, setting, first.question)
+    cuts, numbers, _ = answer(course, setting, first.question)
     facts = facts_of(setting, first.question, 0.0)
     other = {k: (first.facts.get(k), facts.get(k)) for k in COMPARED if first.facts.get(k) != facts.get(k)}
-    pairs = _apart(dict(first.numbers), plain(numbers), "")
-    return Verdict(first, {k: (a, b) for k, a, b in pairs if _differ(a, b, tolerance)}, other)
+    items = [(c.key, c.place) for c in cuts]
+    pairs = [
+        *_apart(plain(first.items), plain(items), "/items"),
+        *_apart(dict(first.numbers), plain(numbers), ""),
+    ]
+    sizes = _sizes(pairs)
+    apart = {k: (a, b) for k, a, b in pairs if _differ(a, b, tolerance, sizes.get(_column(k), MOST_SIZE))}
+    return Verdict(first, apart, other)
 
 
 def _apart(one: Any, again: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -85,10 +96,31 @@ def _apart(one: Any, again: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
         for i, (a, b) in enumerate(zip(one, again, strict=True)):
             yield from _apart(a, b, f"{path}/{i}")
     else:
-        yield path, one, again
+        yield path, _short(one), _short(again)
 
 
-def _differ(a: Any, b: Any, tolerance: float) -> bool:
+def _short(value: Any) -> Any:
+    """A whole list or table as its length."""
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, list | Mapping) else value
+
+
+def _sizes(pairs: Iterable[tuple[str, Any, Any]]) -> dict[str, float]:
+    """Column -> the largest number in it, within bounds; what is no column is not in it."""
+    found: dict[str, float] = {}
+    for path, *values in pairs:
+        known = [abs(float(v)) for v in values if isinstance(v, int | float)]
+        column = _column(path)
+        if column != path:
+            found[column] = min(max(LEAST_SIZE, found.get(column, 0.0), *known), MOST_SIZE)
+    return found
+
+
+def _column(path: str) -> str:
+    """The path without the numbers of items."""
+    return re.sub(r"/\d+(?=/|$)", "", path)
+
+
+def _differ(a: Any, b: Any, tolerance: float, size: float) -> bool:
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return not math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
+        return not math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance * size)
     return bool(a != b)
