@@ -1,12 +1,14 @@
 """The suite `generation` as a user meets it, on noise in the layout of studies/pairs.py and an untrained model."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.bench.generation.worlds import radar_and_relief
 
 from armillary.cli.app import main
+from armillary.earth.card import find_sensor
 from armillary.sample.tiling import write_tiles
 
 MODEL = "cop-gen-nano@random"
@@ -63,6 +65,30 @@ def test_an_answer_that_was_changed_does_not_agree(
     (tmp_path / "plan.json").write_text((folder / "plan.json").read_text())
     assert bench("verify", tmp_path, cell.stem, "--data", data) == 2
     assert "does not agree: /fidelity/expected/dem/mae/0" in capsys.readouterr().err
+
+
+def test_a_cell_whose_items_were_changed_does_not_agree_whatever_lies_beside_it(
+    data: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = next((folder / "cells").glob("*.json"))
+    found = json.loads(cell.read_text())
+    found["items"][0][1] = "elsewhere"
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / cell.name).write_text(json.dumps(found))
+    (tmp_path / "cells" / f"{'~' * 20}.json").write_text("damaged")
+    (tmp_path / "plan.json").write_text((folder / "plan.json").read_text())
+    assert bench("verify", tmp_path, cell.stem, "--data", data) == 2
+    assert "does not agree: /items/0/1 elsewhere is now b" in capsys.readouterr().err
+
+
+def test_what_no_floor_tells_is_null_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No training place has relief, so there is no floor."""
+    radar, relief = radar_and_relief("a", "train")
+    water = replace(relief, sample=replace(relief.sample, sensor=find_sensor("water")))
+    lonely = write_tiles(tmp_path / "pairs", (radar, water, *radar_and_relief("b", "held-out")))
+    assert bench("run", *QUICK, "--data", lonely, "-o", tmp_path / "out", "--json") == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert {row["over_best_floor"] for row in told["table"]} == {None}
 
 
 def test_a_run_that_is_there_and_a_model_of_no_name_end_with_code_two(

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from armillary.bench.generation.cell import Cell
+from armillary.bench.generation.cell import Cell, plain
 from armillary.bench.generation.parties import label
 from armillary.bench.generation.plan import GenerationPlan, read_plan
 from armillary.bench.generation.run import Course, expected, run
@@ -38,7 +38,7 @@ def ask_generation(course: Course, *, resume: bool, as_json: bool) -> None:
     }
     if as_json:
         found = {"run": str(course.run), "cells": len(cells), "failed": failed, "table": list(_table(cells))}
-        print(json.dumps(found))
+        print(json.dumps(plain(found), allow_nan=False))
     else:
         print(*_lines(cells), sep="\n")
         print(f"{len(cells)} cells in {course.run}; the whole report: armillary bench report {course.run}")
@@ -110,8 +110,13 @@ def _table(cells: list[Cell]) -> Iterator[dict[str, object]]:
 
 
 def _lines(cells: list[Cell]) -> Iterator[str]:
+    """Models under each other, named where there are several."""
     rows = list(_table(cells))
-    if rows:
+    models = list(dict.fromkeys(str(row["model"]) for row in rows))
+    for model in models:
+        if len(models) > 1:
+            yield f"{model}:"
         yield f"{'strand':<14} {'from':<28} {'over best floor':>15}  best floor"
-    for row in rows:
-        yield f"{row['strand']:<14} {row['given']:<28} {row['over_best_floor']:>15}  {row['best_floor']} {row['floor']}"
+        for row in (r for r in rows if r["model"] == model):
+            what, over = f"{row['strand']:<14} {row['given']:<28}", row["over_best_floor"]
+            yield f"{what} {over:>15}  {row['best_floor']} {row['floor']}"

@@ -11,7 +11,7 @@ from tests.bench.generation.worlds import material
 
 from armillary.bench.generation.cell import Cell, Question
 from armillary.bench.generation.pictures import read_pictures, same_side
-from armillary.bench.generation.report import report
+from armillary.bench.generation.report import asked, report
 from armillary.bench.generation.run import run
 from armillary.errors import SceneNotFound, SceneUnreadable
 
@@ -35,6 +35,7 @@ def test_every_part_is_in_the_page_and_in_markdown(folder):
         assert f"## {title}" in markdown
         assert title in page
     assert "nobody knows" in markdown
+    assert "is synthetic, and no measurement" in markdown
     assert "real, two halves" in markdown
     assert "cirrus is compared with water vapour" in " ".join(markdown.split())
 
@@ -59,6 +60,11 @@ def test_the_table_holds_every_teller_of_every_place(folder):
     assert all(float(r["mae"]) >= 0 for r in asked)
 
 
+def test_items_are_counted_where_nothing_but_samples_was_asked():
+    cell = Cell(Question("sampled", "exact", "s2-l2a"), (("a1", "a"), ("b1", "b")))
+    assert asked(PLAN, [cell]).startswith("exact: 2 held-out items of 2 places")
+
+
 def test_a_folder_without_cells_is_refused(folder, tmp_path):
     (tmp_path / "plan.json").write_text((folder / "plan.json").read_text())
     with pytest.raises(SceneNotFound, match="holds no cell"):
@@ -66,9 +72,10 @@ def test_a_folder_without_cells_is_refused(folder, tmp_path):
 
 
 def test_a_damaged_file_of_pictures_is_named(folder, tmp_path):
-    (tmp_path / "odd.npz").write_bytes(b"odd")
-    with pytest.raises(SceneUnreadable, match="odd"):
-        read_pictures(tmp_path / "odd.npz")
     path = next((folder / "pictures").glob("*.npz"))
+    for damaged in (b"odd", path.read_bytes()[:300]):
+        (tmp_path / "odd.npz").write_bytes(damaged)
+        with pytest.raises(SceneUnreadable, match="odd"):
+            read_pictures(tmp_path / "odd.npz")
     pictures = [p for row in read_pictures(path).values() for p in row.values()]
     assert {p.shape for p in same_side(pictures)} == {(16, 16, 3)}

@@ -74,11 +74,67 @@ def test_a_folder_holds_one_set_of_settings(finished):
     assert read_plan(folder) == PLAN
 
 
+def test_a_folder_holds_answers_on_one_set_of_data_and_from_one_set_of_weights(finished, tmp_path):
+    folder, cells = finished
+    for change, what in ((lambda m: replace(m, checksum="other"), "data"), (lambda m: m, "weights")):
+        digest = "exact" if what == "data" else "trained on"
+        again = replace(
+            course(folder), open_material=lambda _, change=change: change(material(16)),
+            open_teller=lambda name, digest=digest: replace(teller(name, PLAN.steps), digest=digest),
+        )  # fmt: skip
+        with pytest.raises(BadInput, match=f"with other {what} than"):
+            next(run(again, resume=True))
+    assert len(list(read_cells(folder))) == len(cells)
+
+
+def test_where_nothing_can_be_asked_nothing_is_written(tmp_path):
+    with pytest.raises(BadInput, match="drift, s1-rtc no held-out item"):
+        next(run(course(tmp_path / "new", replace(PLAN, tasks=("drift", "s1-rtc")))))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_model_that_is_named_twice_is_asked_once(tmp_path):
+    once, twice = (expected(course(tmp_path, replace(PLAN, models=("exact",) * n))) for n in (1, 2))
+    assert once == twice
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found.update(numbers={}),
+        lambda found: found.update(numbers=[]),
+        lambda found: found.update(facts=[]),
+        lambda found: found.update(error=5),
+        lambda found: found["items"].pop(),
+        lambda found: found["numbers"]["fidelity"]["expected"]["s2-l2a"].update(mae=[1.0]),
+        lambda found: found["numbers"]["fidelity"]["mean"].update({"s2-l2a": {"mae": "none"}}),
+    ],
+)
+def test_a_cell_that_holds_less_than_an_answer_is_no_cell(finished, tmp_path, change):
+    path = next(c for c in finished[1] if c.question.kind == "told").write(tmp_path)
+    found = json.loads(path.read_text())
+    change(found)
+    path.write_text(json.dumps(found))
+    with pytest.raises(BadInput, match="ask it again with --resume"):
+        read_cell(path)
+
+
+def test_what_lies_among_the_cells_and_cannot_be_read_is_no_cell(tmp_path):
+    (tmp_path / "odd.json").mkdir()
+    with pytest.raises(BadInput, match="no cell"):
+        read_cell(tmp_path / "odd.json")
+
+
+def test_a_plan_counts_in_whole_numbers():
+    with pytest.raises(BadInput, match=r"draws=2\.5"):
+        replace(PLAN, draws=2.5)
+
+
 def test_pictures_of_samples_stand_beside_the_truth(finished):
     folder, cells = finished
     cell = next(c for c in cells if c.question.kind == "sampled")
     rows = read_pictures(folder / cell.pictures)
-    assert all({"expected", "sample 1", "true"} <= set(row) for row in rows.values())
+    assert all({"synthetic, expected", "synthetic, sample 1", "true"} <= set(row) for row in rows.values())
 
 
 def test_what_goes_wrong_is_told_in_its_cell(tmp_path):

@@ -17,7 +17,7 @@ from armillary.errors import BadInput
 Rows = Float[np.ndarray, "_ d"]
 
 NEIGHBOURS = 5
-"""Of precision, recall, density and coverage, as Kynkäänniemi et al. (2019) and Naeem et al. (2020) use."""
+"""Of precision and recall (Kynkäänniemi et al. 2019, who take 3), density and coverage (Naeem et al. 2020)."""
 
 AXES = 8
 """Principal axes of real features that a Frechet distance looks at: with fewer rows than axes it is mostly bias."""

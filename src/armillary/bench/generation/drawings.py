@@ -67,6 +67,8 @@ def ranks(cells: Sequence[Cell], words: str) -> Picture | None:
         axes.set_xticks([])
         axes.set_title(f"{strand} from {given}\ndispersion {sums.dispersion:.2f}", fontsize=6)
         axes.tick_params(labelsize=6)
+    figure.supxlabel("rank of the truth among the samples, lowest first", fontsize=7)
+    figure.supylabel("share over an even one", fontsize=7)
     return as_svg(figure, words)
 
 

@@ -1,8 +1,10 @@
 """Pictures: told strands beside true ones, as small arrays of grey or colour that a report lays out."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,6 +15,9 @@ from armillary.errors import SceneUnreadable
 from armillary.sample.strands import Bands, Categories, Code
 
 FOLDER = "pictures"
+
+SYNTHETIC = "synthetic, "
+"""Before the caption of whatever a model made."""
 
 STRETCH = (2.0, 98.0)
 """Percentiles of the truth that become black and white; every picture of a row is stretched alike."""
@@ -70,7 +75,7 @@ def read_pictures(path: Path) -> dict[str, dict[str, Shown]]:
             for name in file.files:
                 _, title, caption = name.split("|")
                 found.setdefault(title, {})[caption] = file[name]
-    except (OSError, ValueError, KeyError) as cause:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as cause:
         raise SceneUnreadable(f"{path} cannot be read ({cause}); ask its cell again with --resume") from cause
     return found
 

@@ -60,10 +60,10 @@ class GenerationPlan:
         least = {"samples": 2, "crowd": 4}
         few = [
             f"{k}={v}" for k in ("per_place", "most", "sampled", "samples", "steps", "crowd", "rounds", "draws")
-            if (v := getattr(self, k)) < least.get(k, 1)
+            if not isinstance(v := getattr(self, k), int) or v < least.get(k, 1)
         ]  # fmt: skip
         if few:
-            raise BadInput(f"{', '.join(few)} was asked; give 1 or more, 2 samples and 4 of a crowd")
+            raise BadInput(f"{', '.join(few)} was asked; give whole numbers, 1 or more, 2 samples and 4 of a crowd")
 
     @property
     def base(self) -> str:

@@ -26,13 +26,12 @@ _LOG = logging.getLogger(__name__)
 TITLE = "Generation: any strand from any others"
 
 HOW = (
-    "What a model generates is no measurement. A score is the mean over held-out places, each counted once, of means "
-    "over their items; unknown pixels count nowhere. What is expected is the network's own estimate in one asking, "
-    "without sampling; samples are drawn of fewer items. The best floor is chosen on the very items that are asked, "
-    "which favours the floor. Intervals are 95 % bootstraps of whole places; where there are fewer than three places, "
-    "of items, and then they say nothing of other places. PSNR and SSIM take fixed spans, one per band. Floors: "
-    + "; ".join(f"{name}: {what}" for name, what in FLOORS.items())
-    + "."
+    "What a model generates is synthetic, and no measurement. A score is the mean over held-out places, each counted "
+    "once, of means over their items; unknown pixels count nowhere. What is expected is the network's own estimate in "
+    "one asking, without sampling; samples are drawn of fewer items. The best floor is chosen on the very items that "
+    "are asked, which favours the floor. Intervals are 95 % bootstraps of whole places; where there are fewer than "
+    "three places, of items, and then they say nothing of other places. PSNR and SSIM take fixed spans, one per band. "
+    "Floors: " + "; ".join(f"{name}: {what}" for name, what in FLOORS.items()) + "."
 )
 
 MOST_PANELS = 24
@@ -80,7 +79,8 @@ def read_all(folder: Path, plan: GenerationPlan) -> tuple[list[Cell], list[str]]
 
 def asked(plan: GenerationPlan, cells: Sequence[Cell]) -> str:
     """One sentence on how much was asked."""
-    items = {key: place for c in cells if c.question.kind == "told" for key, place in c.items}
+    taken = [c for c in cells if c.question.kind not in ("crowd", "dates")] or cells  # which look at all that is held
+    items = {key: place for c in taken for key, place in c.items}
     models = ", ".join(dict.fromkeys(c.question.model for c in cells))
     group = f"; group {plan.held_out}" if plan.held_out else ""
     return (

@@ -5,7 +5,7 @@ What goes wrong in one question is told in its cell and does not stop the others
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,11 @@ from armillary.bench.generation.ask import EXPECTED, Setting, sampled, told
 from armillary.bench.generation.cell import FOLDER, Cell, Question, read_cell
 from armillary.bench.generation.crowd import Describe, crowd, describe_nano, has_crowd
 from armillary.bench.generation.cuts import Cut, Item, Material, open_material
-from armillary.bench.generation.dates import blocks_with_dates, dates
+from armillary.bench.generation.dates import REAL, TOLD, UNTOLD, blocks_with_dates, dates
 from armillary.bench.generation.drift import drift
 from armillary.bench.generation.parties import label, resolve
 from armillary.bench.generation.pictures import FOLDER as PICTURES
-from armillary.bench.generation.pictures import row, write_pictures
+from armillary.bench.generation.pictures import SYNTHETIC, row, write_pictures
 from armillary.bench.generation.plan import GenerationPlan, questions, settle
 from armillary.bench.generation.teller import Teller, open_teller
 from armillary.earth.when import iso
@@ -79,7 +79,8 @@ def run(course: Course, *, resume: bool = False) -> Iterator[Cell]:
         resume: go on with a run whose folder holds cells; those with an error are asked again.
 
     Raises:
-        BadInput: the folder holds cells and the run is not to be resumed, or no task has such a name.
+        BadInput: the folder holds cells and the run is not to be resumed, or they are of other data or weights; no
+            task has such a name, or nothing can be asked.
         OutputRefused: the folder cannot be written to, or another run is writing into it.
     """
     with alone(course.run):
@@ -87,6 +88,10 @@ def run(course: Course, *, resume: bool = False) -> Iterator[Cell]:
         if have and not resume:
             raise BadInput(f"{course.run} holds {len(have)} cells; go on with --resume, or choose another folder")
         asked = expected(course)
+        if not asked:
+            what = ", ".join(course.plan.tasks) or "all"
+            raise BadInput(f"of tasks {what} no held-out item has what is needed; choose others with --tasks")
+        _same_sources(course, have.values())
         settle(course.plan, course.run)
         for question in asked:
             if question.id in have and have[question.id].error is None:
@@ -98,7 +103,7 @@ def run(course: Course, *, resume: bool = False) -> Iterator[Cell]:
 def expected(course: Course) -> list[Question]:
     """The questions that some held-out cut can answer."""
     found = []
-    for model in course.plan.models:
+    for model in dict.fromkeys(course.plan.models):
         setting = course.setting(model)
         found += [q for q in questions(course.plan, model, setting.parties) if _can(setting, q)]
     return found
@@ -112,6 +117,25 @@ def _can(setting: Setting, q: Question) -> bool:
             return has_crowd(setting, q.target, q.given)
         case _:
             return any(resolve(setting.parties, q.target, q.given, c.item) is not None for c in setting.material.held)
+
+
+def _same_sources(course: Course, have: Iterable[Cell]) -> None:
+    """A folder's cells are asked on one set of data, and a model keeps its weights; what failed is asked again anyway.
+
+    Raises:
+        BadInput: data or weights are others now.
+    """
+    for cell in (c for c in have if c.error is None):
+        named = cell.question.model if cell.question.model in course.plan.models else course.plan.models[0]
+        setting = course.setting(named)
+        now = {"data": setting.material.checksum}
+        now |= {"weights": setting.teller.digest} if named == cell.question.model else {}
+        other = [k for k in now if cell.facts.get(k, now[k]) != now[k]]
+        if other:
+            raise BadInput(
+                f"{course.run} holds cells of {cell.question.model} with other {' and '.join(other)} than were given; "
+                "choose another folder"
+            )
 
 
 def _finished(folder: Path) -> Mapping[str, Cell]:
@@ -206,7 +230,8 @@ def _rows(setting: Setting, q: Question, cuts: list[Cut], drawn: list[list[Item]
         mean = setting.teller.expected([cut.item], want, given)[0]
         shown = _shown_given(setting, cut, given)
         for s in (s for s in want if s in cut.item and setting.codes[s].shape[1] > 1):
-            made = {EXPECTED: mean[s]} | {f"sample {k + 1}": d[s] for k, d in enumerate(samples[:SHOWN_SAMPLES])}
+            made = {f"{SYNTHETIC}{EXPECTED}": mean[s]}
+            made |= {f"{SYNTHETIC}sample {k + 1}": d[s] for k, d in enumerate(samples[:SHOWN_SAMPLES])}
             rows[f"{cut.key}: {s} from {label(q.given)}"] = {
                 **shown, **row(setting.codes[s], made | {"true": cut.item[s]}, cut.item[s])
             }  # fmt: skip
@@ -230,7 +255,7 @@ def _rounds(setting: Setting, q: Question, cuts: list[Cut], came: list[list[Item
     rows: dict[str, dict[str, Any]] = {}
     for i, cut in enumerate(cuts[:SHOWN_CUTS]):
         s = _finest(setting, q.target, cut)
-        shown = {"true": cut.item[s]} | {f"round {r + 1}": made[i][s] for r, made in enumerate(came)}
+        shown = {"true": cut.item[s]} | {f"{SYNTHETIC}round {r + 1}": made[i][s] for r, made in enumerate(came)}
         rows[f"{cut.key}: {s} through {q.given[0]}"] = row(setting.codes[s], shown, cut.item[s])
     return rows
 
@@ -239,6 +264,7 @@ def _months(setting: Setting, q: Question, cuts: list[Cut], made: list[list[Item
     s = _finest(setting, q.target, cuts[0])
     code, like, rows = setting.codes[s], cuts[0].item[s], {}
     days = [iso(datetime.fromtimestamp(86400 * c.day, UTC))[:10] for c in cuts]
-    for who, items in (("real", [c.item for c in cuts]), ("date told", made[0]), ("date not told", made[1])):
+    told, untold = (f"{SYNTHETIC}{who}" for who in (TOLD, UNTOLD))
+    for who, items in ((REAL, [c.item for c in cuts]), (told, made[0]), (untold, made[1])):
         rows[f"{cuts[0].block}: {s}, {who}"] = row(code, {d: i[s] for d, i in zip(days, items, strict=True)}, like)
     return rows
