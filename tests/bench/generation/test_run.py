@@ -125,9 +125,11 @@ def test_what_lies_among_the_cells_and_cannot_be_read_is_no_cell(tmp_path):
         read_cell(tmp_path / "odd.json")
 
 
-def test_a_plan_counts_in_whole_numbers():
-    with pytest.raises(BadInput, match=r"draws=2\.5"):
-        replace(PLAN, draws=2.5)
+def test_a_plan_counts_in_whole_numbers(finished, tmp_path):
+    plan = json.loads((finished[0] / "plan.json").read_text())
+    (tmp_path / "plan.json").write_text(json.dumps(plan | {"draws": 2.5}))
+    with pytest.raises(BadInput, match="no plan on generation"):
+        read_plan(tmp_path)
 
 
 def test_pictures_of_samples_stand_beside_the_truth(finished):
