@@ -2,12 +2,13 @@
 
     python studies/flood_events.py THUMBS RUNS docs/results/generation-floods [--sites 40]
 
-THUMBS holds what studies/pairs.py wrote, RUNS one folder of `armillary train cop-gen-thumb` per group, named g1 to g6
-after the group that it held out. Writes .csv (one row per task, way, group, and their mean; fields as in
+THUMBS holds what studies/pairs.py wrote, RUNS one folder per group, named g1 to g6 after the group that was held out, in
+which `studies/ship_joint.py RUN --earlier FIRST --between --into RUNS/g1` wrote weights. Writes .csv (one row per task, way, group, and their mean; fields as in
 generation-baselines.csv) and .png (given, expected, sample and truth of one site per group).
 
 Sites are asked whole, averaged to 128 x 128 pixels, in one view. *Expected* is the conditional mean in one asking,
-*sample* one sample, *with style* the expected picture when another site of the same group tells its colours.
+*sample* one sample of every eighth site, *with style* the expected picture when another site of the same group tells its
+colours.
 """
 
 import argparse
@@ -30,6 +31,9 @@ GROUPS = tuple(f"g{i}" for i in range(1, 7))
 
 SITE_PX, STEP = 256, 2
 
+SAMPLED = 8
+"""Samples are drawn of one site in so many, for they take twenty times as long."""
+
 TASKS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "S1 to S2 after": (("s1-after",), "s2-after"),
     "S1 to S2 before": (("s1-before",), "s2-before"),
@@ -40,8 +44,13 @@ TASKS: Mapping[str, tuple[tuple[str, ...], str]] = {
 }
 """As in studies/generation_baselines.py."""
 
+WEIGHTS = "cop-gen-thumb.safetensors"
+
 SHOWN = "S1 before and after and S2 before to S2 after"
 """The task of the pictures."""
+
+PICTURED = 4 * SAMPLED
+"""The site of the pictures."""
 
 
 def sites(folder: Path, group: str, count: int) -> list[Item]:
@@ -57,7 +66,8 @@ def told(
 ) -> Iterator[tuple[str, list[Item]]]:
     """Way -> what is told of each item."""
     yield "expected", teller.expected(items, (target,), given)
-    yield "sample", teller.drawn_each(items, (target,), given, range(len(items)))
+    some = items[::SAMPLED]
+    yield "sample", teller.drawn_each(some, (target,), given, range(len(some)))
     styles = tuple(f"{s}-style" for s in dict.fromkeys((*given, target)) if s != "flood")
     yield "expected, with style", teller.expected(items, (target,), (*given, *styles))
 
@@ -101,17 +111,17 @@ def main(folder: Path, runs: Path, out: Path, count: int) -> None:
     scores: dict[tuple[str, str], dict[str, list[Fidelity]]] = {}
     pictures: dict[str, dict[str, np.ndarray]] = {}
     for group in GROUPS:
-        teller, items = open_teller(f"cop-gen-thumb@{runs / group}"), sites(folder, group, count)
+        teller, items = open_teller(f"cop-gen-thumb@{runs / group / WEIGHTS}"), sites(folder, group, count)
         for task, (given, target) in TASKS.items():
             for way, found in told(teller, items, given, target):
-                fits = [fidelity(f[target], item[target]) for f, item in zip(found, items, strict=True)]
+                asked = items[::SAMPLED] if way == "sample" else items
+                fits = [fidelity(f[target], item[target]) for f, item in zip(found, asked, strict=True)]
                 scores.setdefault((task, way), {})[group] = fits
                 if task == SHOWN:
-                    i = len(items) // 2
-                    shown = pictures.setdefault(group, {g: items[i][g] for g in given})
-                    shown[way] = found[i][target]
+                    shown = pictures.setdefault(group, {g: items[PICTURED][g] for g in given})
+                    shown[way] = found[PICTURED // (SAMPLED if way == "sample" else 1)][target]
             print(group, task, flush=True)
-        pictures[group]["truth"] = items[len(items) // 2]["s2-after"]
+        pictures[group]["truth"] = items[PICTURED]["s2-after"]
     with out.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()

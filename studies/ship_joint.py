@@ -1,9 +1,10 @@
 """Make the weights of a joint model that ship out of finished runs: in bfloat16, with their papers.
 
-    python studies/ship_joint.py RUN_FOLDER [--earlier RUN_FOLDER ...] [--into FOLDER]
+    python studies/ship_joint.py RUN_FOLDER [--earlier RUN_FOLDER ...] [--between] [--into FOLDER]
 
-Takes the averages (EMA) of the run's last checkpoint. Earlier runs are those it began from, in order; only the header
-tells of them. Prints the size, the SHA-256, and how far bfloat16 moves what the model says of noise.
+Takes the averages (EMA) of the run's last checkpoint. Earlier runs are those it began from, in order; the header tells of
+them. With --between, what ships lies half-way between the run and the one it began from (weights are averaged as in
+arXiv:2203.05482). Prints the size, the SHA-256, and how far bfloat16 moves what the model says of noise.
 """
 
 import argparse
@@ -42,6 +43,13 @@ def trained(kept: Checkpoint) -> CopGen:
     return model.eval()
 
 
+def half_way(one: CopGen, other: CopGen) -> CopGen:
+    """The mean of the weights of two runs of one origin."""
+    values, others = one.state_dict(), other.state_dict()
+    one.load_state_dict({name: value.lerp(others[name], 0.5) for name, value in values.items()})
+    return one
+
+
 def papers(runs: list[Path], kept: Checkpoint) -> dict[str, str]:
     """What the header says."""
     abouts = [json.loads((run / ABOUT).read_text(encoding="utf-8")) for run in runs]
@@ -67,13 +75,17 @@ def answers(model: CopGen) -> torch.Tensor:
     return torch.cat([v.flatten(1) for v in said.values()], dim=1)
 
 
-def ship(runs: list[Path], into: Path) -> None:
+def ship(runs: list[Path], into: Path, *, between: bool) -> None:
     """Write the file."""
     kept = load_last(runs[-1] / CHECKPOINTS)
     if kept is None:
         raise SystemExit(f"{runs[-1]} holds no checkpoint")
     model, facts = trained(kept), papers(runs, kept)
-    before = answers(model)
+    before = load_last(runs[-2] / CHECKPOINTS) if between else None
+    if before is not None:
+        model, facts = half_way(model, trained(before)), facts | {"between": f"the last two of {facts['steps']} steps"}
+    into.mkdir(parents=True, exist_ok=True)
+    exact = answers(model)
     path = into / f"{facts['name']}.safetensors"
     save(model.to(torch.bfloat16), path, facts)
     path.chmod(0o644)  # safetensors keeps its files to their owner
@@ -82,7 +94,7 @@ def ship(runs: list[Path], into: Path) -> None:
     after = answers(load_model(facts["name"], path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     print(f"{path}: {path.stat().st_size:,} bytes (all together {size:.2f} MiB), sha256 {digest}")
-    print(f"rounding moves an answer by {(after - before).std() / before.std():.4f} of its deviation")
+    print(f"rounding moves an answer by {(after - exact).std() / exact.std():.4f} of its deviation")
     print(json.dumps(facts, indent=1))
 
 
@@ -90,6 +102,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--earlier", type=Path, nargs="*", default=[])
+    parser.add_argument("--between", action="store_true")
     parser.add_argument("--into", type=Path, default=INTO)
     asked = parser.parse_args()
-    ship([*asked.earlier, asked.run], asked.into)
+    ship([*asked.earlier, asked.run], asked.into, between=asked.between)

@@ -21,7 +21,7 @@ DEFAULT_MODEL = "copernicus-fm-nano"
 """What embeds where no model is named."""
 
 DEFAULT_WEIGHTS: Mapping[str, str] = MappingProxyType(
-    {"copernicus-fm-nano": f"{PACKAGED}copernicus-fm-nano.safetensors"}
+    {name: f"{PACKAGED}{name}.safetensors" for name in ("copernicus-fm-nano", "cop-gen-nano", "cop-gen-thumb")}
 )
 """Model name -> where its default weights are."""
 
@@ -71,7 +71,8 @@ def load_model(
     quirks: Quirks | None = None,
     seed: int = 0,
 ) -> Model:
-    """A model in eval mode, on the CPU, in float32. The weights of copernicus-fm-nano ship; no network is needed.
+    """A model in eval mode, on the CPU, in float32. The weights of the names in `DEFAULT_WEIGHTS` ship;
+    no network is needed.
 
     Args:
         name: as in `ZOO` or `armillary.models.cop_gen.COP_GEN`.
