@@ -2,9 +2,9 @@
 
     python studies/generated_pictures.py SETS docs/results/generation-tile.png [--weights FILE]
 
-SETS is the folder of real sets. The tile is the site of TerraMesh that is held out everywhere in this project. Columns: what
-is given, what is expected (one asking), two samples, and the truth, all of a target in one stretch of colours. Prints the
-seconds of each, and errors beside the mean of what the model expects of nothing.
+SETS is the folder of real sets. The tile is the site of TerraMesh that is held out everywhere in this project. Columns:
+what is given, what is expected (one asking), two samples, and the truth, all of a target in one stretch of colours.
+Prints the seconds of each, and errors.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python studies/ship_joint.py RUN_FOLDER [--earlier RUN_FOLDER ...] [--between] [--into FOLDER]
 
-Takes the averages (EMA) of the run's last checkpoint. Earlier runs are those it began from, in order; the header tells of
-them. With --between, what ships lies half-way between the run and the one it began from (weights are averaged as in
+Takes the averages (EMA) of the run's last checkpoint. Earlier runs are those it began from, in order; the header tells
+of them. With --between, what ships lies half-way between the run and the one it began from (weights are averaged as in
 arXiv:2203.05482). Prints the size, the SHA-256, and how far bfloat16 moves what the model says of noise.
 """
 

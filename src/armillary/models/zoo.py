@@ -71,8 +71,7 @@ def load_model(
     quirks: Quirks | None = None,
     seed: int = 0,
 ) -> Model:
-    """A model in eval mode, on the CPU, in float32. The weights of the names in `DEFAULT_WEIGHTS` ship;
-    no network is needed.
+    """A model in eval mode, on the CPU, in float32. Weights of what is in `DEFAULT_WEIGHTS` ship; no network is needed.
 
     Args:
         name: as in `ZOO` or `armillary.models.cop_gen.COP_GEN`.

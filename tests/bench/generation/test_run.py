@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tests.bench.generation.worlds import material, teller
 
 from armillary.bench.generation.cell import Cell, Question, read_cell, read_cells
@@ -12,6 +13,8 @@ from armillary.bench.generation.pictures import read_pictures
 from armillary.bench.generation.plan import GenerationPlan, read_plan
 from armillary.bench.generation.run import Course, expected, run
 from armillary.errors import BadInput
+from armillary.train import checkpoint
+from armillary.train.checkpoint import Checkpoint
 
 PLAN = GenerationPlan(("exact",), ("s2-l2a",), sampled=2, samples=2, steps=2, crowd=8, rounds=2)
 
@@ -162,3 +165,12 @@ def test_nan_is_null_on_disk(tmp_path):
     cell = Cell(Question("told", "exact", "s1-rtc"), numbers={"x": float("nan"), "y": np.float32(0.1)})
     found = json.loads(cell.write(tmp_path).read_text())["numbers"]
     assert found == {"x": None, "y": 0.1}
+
+
+def test_a_run_is_not_asked_about_a_group_that_it_learned_from(tmp_path):
+    values = {"model": {"model.places": torch.zeros(1)}, "ema": {}, "optim": {}}
+    checkpoint.save(tmp_path / "checkpoints", Checkpoint(1, values, {"held_out_groups": ["g2"]}), keep=1)
+    plan = replace(PLAN, models=(f"exact@{tmp_path}",))
+    with pytest.raises(BadInput, match="learned from that group; it held out g2"):
+        expected(course(tmp_path / "o", replace(plan, held_out="g3")))
+    assert expected(course(tmp_path / "o", replace(plan, held_out="g2")))

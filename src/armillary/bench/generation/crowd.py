@@ -62,7 +62,8 @@ def crowd(setting: Setting, target: str, given: Given, describe: Describe) -> tu
     rng = np.random.default_rng(seed_of(setting.plan.seed, "crowd", target))
     one, two = _halves(cuts)
     across = [(real[two], made[one]), (real[one], made[two])] if given else [(real, made)]
-    pairs = {MADE: across, TRAINING: [(real, other)], HALVES: [(real[one], real[two])]}
+    beside = [(real[one], other[::2]), (real[two], other[1::2])] if given else [(real, other)]  # as many rows as across
+    pairs = {MADE: across, TRAINING: beside, HALVES: [(real[one], real[two])]}
     return cuts, {
         "crowds": {
             who: asdict(_mean([compare(a, b, rng, basis=other) for a, b in some])) for who, some in pairs.items()

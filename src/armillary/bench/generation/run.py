@@ -23,7 +23,7 @@ from armillary.bench.generation.parties import label, resolve
 from armillary.bench.generation.pictures import FOLDER as PICTURES
 from armillary.bench.generation.pictures import SYNTHETIC, row, write_pictures
 from armillary.bench.generation.plan import GenerationPlan, questions, settle
-from armillary.bench.generation.teller import Teller, open_teller
+from armillary.bench.generation.teller import Teller, held_out_by, open_teller
 from armillary.earth.when import iso
 from armillary.errors import ArmillaryError, BadInput
 from armillary.probe.features import fingerprint
@@ -104,9 +104,22 @@ def expected(course: Course) -> list[Question]:
     """The questions that some held-out cut can answer."""
     found = []
     for model in dict.fromkeys(course.plan.models):
+        _refuse_learned(model, course.plan.held_out)
         setting = course.setting(model)
         found += [q for q in questions(course.plan, model, setting.parties) if _can(setting, q)]
     return found
+
+
+def _refuse_learned(model: str, group: str) -> None:
+    """A run must not be asked about a group that it learned from.
+
+    Raises:
+        BadInput: it was.
+    """
+    held = held_out_by(model)
+    if group and held is not None and group not in held:
+        told = f"it held out {', '.join(held)}" if held else "it held out none"
+        raise BadInput(f"--held-out {group} was given and {model} learned from that group; {told}")
 
 
 def _can(setting: Setting, q: Question) -> bool:

@@ -122,6 +122,14 @@ def open_teller(name: str, *, steps: int = 20, device: str = "cpu", precision: s
     return Teller(name, joint, placed, f"{weights_sha256(network)}-{precision_of(placed)}", steps, device)
 
 
+def held_out_by(name: str) -> tuple[str, ...] | None:
+    """Groups that a run held out, where a name is of a folder of one; None where nothing is known."""
+    folder = Path(name.partition("@")[2])
+    kept = checkpoint.load_last(folder / CHECKPOINTS) if folder.is_dir() else None
+    groups = None if kept is None else kept.config.get("held_out_groups")
+    return tuple(map(str, groups)) if isinstance(groups, list | tuple) else None
+
+
 def base_of(name: str) -> str:
     """The model's name without its weights."""
     return name.partition("@")[0]
