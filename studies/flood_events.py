@@ -107,7 +107,7 @@ def draw(pictures: Mapping[str, Mapping[str, np.ndarray]], out: Path) -> None:
             )
             axis.set_xticks([])
             axis.set_yticks([])
-            if row is axes[0]:
+            if row[0] is axes[0, 0]:
                 axis.set_title(name, fontsize=8)
         row[0].set_ylabel(f"{group}, held out", fontsize=8)
     figure.tight_layout()

@@ -60,7 +60,7 @@ def main(sets: Path, out: Path, model: CopGen) -> None:
             axis.imshow(picture, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
-            if row is axes[0]:
+            if row[0] is axes[0, 0]:
                 axis.set_title(name if name in ("given", "measured") else f"{name}\n(synthetic)", fontsize=8)
         row[0].set_ylabel(f"{' + '.join(given)}\nto {target}", fontsize=8)
     figure.tight_layout()

@@ -9,8 +9,9 @@ from armillary.errors import BadInput, SceneNotFound
 from armillary.generate.joint import joint_of
 from armillary.models.cop_gen import COP_GEN, cop_gen_of
 from armillary.models.weights import read_tensors
-from armillary.recipes.cop_gen import THUMB, WORLD, Collate, cop_gen, thumbs_of, world_of
+from armillary.recipes.cop_gen import NANO, THUMB, WORLD, Collate, cop_gen, pairs_of, thumbs_of, world_of
 from armillary.sample.stream import Stream
+from armillary.sample.tiles import packaged
 from armillary.sample.world.world import World
 from armillary.train.run import run
 
@@ -23,6 +24,15 @@ def test_a_run_on_the_synthetic_world_leaves_weights_that_load_and_panels(tmp_pa
     assert torch.isfinite(torch.tensor(steps[-1].step.loss))
     cop_gen_of(COP_GEN["cop-gen-nano"], read_tensors(tmp_path / "run" / "weights.safetensors"), source="run")
     assert (tmp_path / "run" / "pictures" / "panels-after.png").stat().st_size > 10_000
+
+
+def test_synthetic_places_may_be_learned_from_beside_real_ones_and_are_never_held_out() -> None:
+    folder = packaged("train").folder
+    real, mixed = (pairs_of(folder, replace(NANO, world=share)) for share in (0.0, 2.0))
+    assert len(mixed.train) == 3 * len(real.train)
+    assert mixed.held_out.checksum() == real.held_out.checksum()
+    collate, draw = Collate(joint_of("cop-gen-nano").codes, turns=True, jitter=0.3), next(iter(Stream(mixed.train, 4)))
+    assert all(torch.isfinite(x).all() for x in collate(draw).x.values())
 
 
 def test_all_strands_of_an_item_are_turned_alike() -> None:

@@ -23,6 +23,7 @@ from armillary.recipes.copernicus_fm import HELD_OUT_SEED, take_over
 from armillary.recipes.joint_panels import joint_panels
 from armillary.recipes.places import Places
 from armillary.sample.jitter import jittered
+from armillary.sample.mix import Mix
 from armillary.sample.pairs import Pairs
 from armillary.sample.sample import Sample
 from armillary.sample.strands import Code, Strands, encode, physical, stack, turned
@@ -51,6 +52,7 @@ class CopGenRecipe(TrainConfig):
         denoise: what is learned.
         turns: every item is turned and mirrored at random, all its strands alike.
         jitter: how much brightness and contrast of all pictures change at random (`armillary.sample.jitter`).
+        world: synthetic places that are learned from beside each real one, in physical units; 0: none.
         held_out_groups: of flood sites: nothing of these groups is learned from; without any, all are.
         begin: folder of a run whose last values are taken over; "" begins anew.
     """
@@ -65,6 +67,7 @@ class CopGenRecipe(TrainConfig):
     denoise: DenoiseConfig = field(default_factory=DenoiseConfig)
     turns: bool = True
     jitter: Annotated[float, Field(ge=0)] = 0.0
+    world: Annotated[float, Field(ge=0)] = 0.0
     held_out_groups: tuple[str, ...] = ()
     begin: str = ""
 
@@ -104,7 +107,7 @@ def thumbs_of(folder: Path | None, config: CopGenRecipe) -> Places:
 
 
 def pairs_of(folder: Path | None, config: CopGenRecipe) -> Places:
-    """Real places of which several sensors were measured, in physical units.
+    """Real places of which several sensors were measured, in physical units; with `world`, synthetic ones among them.
 
     Raises:
         SceneNotFound: no folder.
@@ -112,7 +115,10 @@ def pairs_of(folder: Path | None, config: CopGenRecipe) -> Places:
     if folder is None or not folder.is_dir():
         raise SceneNotFound(f"{folder or 'nothing'} was given; give --data a folder of tiles (studies/pairs.py)")
     side = joint_of(config.model).codes[0].shape[1]
-    return Places(Pairs(folder, "train", side, together=2), Pairs(folder, "held-out", side, together=2))
+    real, held_out = (Pairs(folder, split, side, together=2) for split in ("train", "held-out"))
+    synthetic = round(config.world * len(real))
+    train = Mix(((real, 1), (World(synthetic, config.seed), 1))) if synthetic else real
+    return Places(train, held_out)
 
 
 def world_of(folder: Path | None, config: CopGenRecipe) -> Places:
