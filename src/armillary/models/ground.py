@@ -3,7 +3,8 @@
 Tokens of small models are too narrow for all the pixels of their patches, so a transformer alone blurs. Here the
 pictures of all strands are laid over each other at the finest side among them, each weighed by its own time; a few
 convolutions follow, which hear the times of all, the strands that are a few numbers and the tokens of the transformer,
-and each strand gets its part back at its own side. At birth the answer is 0.
+and each strand gets its part back at its own side, and beside it what all strands tell of it along a straight line
+(`armillary.models.straight`). At birth the answer is 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, gelu, interpolate
 
+from armillary.models.straight import Straight
 from armillary.models.strand import Strand
 
 NORM_EPS = 1e-5
@@ -59,6 +61,7 @@ class Ground(nn.Module):
         self.tokens = nn.ModuleDict({i: nn.Linear(width, channels, bias=False) for i in laid})
         self.blocks = nn.ModuleList([Near(channels, reach) for reach in REACHES])
         self.leave = nn.ModuleDict({i: nn.Conv2d(channels, s.channels, 1) for i, s in laid.items()})
+        self.straight = Straight(strands, [int(i) for i in laid], channels)
 
     @torch.no_grad()
     def reset_parameters(self, rng: torch.Generator) -> None:
@@ -71,6 +74,7 @@ class Ground(nn.Module):
         still = (*self.leave.values(), *(m for m in self.blocks.modules() if isinstance(m, nn.Linear)))
         for p in (p for part in still for p in part.parameters()):
             nn.init.zeros_(p)
+        self.straight.reset_parameters()
 
     def forward(
         self,
@@ -108,7 +112,8 @@ class Ground(nn.Module):
             x = x + interpolate(said, size=side, mode="bilinear")
         for block in self.blocks:
             x = block(x, heard)
-        return {i: self.leave[str(i)](_shrunk(x, (p.shape[-2], p.shape[-1]))) for i, p in laid.items()}
+        straight = self.straight(laid, heard, present)
+        return {i: self.leave[str(i)](_shrunk(x, (p.shape[-2], p.shape[-1]))) + straight[i] for i, p in laid.items()}
 
     def _side(self, laid: Mapping[int, Tensor]) -> tuple[int, int]:
         """Rows and columns of the finest strand of the model over this ground, whether it is here or not."""
