@@ -1,4 +1,4 @@
-"""Known strands: the tables of codes of the two joint models that ship.
+"""Known strands: the tables of codes of the two joint models of this project.
 
 Means and deviations are round numbers near the statistics of the training tiles (docs/results/generation-pairs.md);
 they are part of what the weights mean, so a change asks for new weights.
