@@ -26,11 +26,11 @@ from armillary.generate.condition import Ignoring, Roles
 from armillary.generate.denoiser import Denoise
 from armillary.generate.moves import walk
 from armillary.generate.noise import noise, seeds_of
-from armillary.generate.path import OURS, RELEASED, Path
 from armillary.generate.sampler import final, sample
 from armillary.generate.solver import FAST, RELEASED_SOLVER, Solver
 from armillary.models.cop_gen import CopGen
 from armillary.models.cop_gen_sizes import COP_GEN, CopGenConfig
+from armillary.models.path import OURS, RELEASED, Path
 from armillary.models.precision import cast
 from armillary.models.strand import Strand
 

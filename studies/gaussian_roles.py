@@ -17,9 +17,9 @@ import torch
 from armillary.generate.condition import Ignoring, Roles
 from armillary.generate.gaussian import Gaussian, alike
 from armillary.generate.noise import noise
-from armillary.generate.path import OURS, RELEASED, Path
 from armillary.generate.sampler import final, sample
 from armillary.generate.solver import FAST, RELEASED_SOLVER, Solver
+from armillary.models.path import OURS, RELEASED, Path
 from comparison import write, write_rows
 
 RHOS = (0.5, 0.8, 0.95)

@@ -44,7 +44,7 @@ def __dir__() -> list[str]:
 class _Package(ModuleType):
     """`arm.generate` is a verb and `armillary.generate` a room: the verb keeps the name, whatever is imported first.
 
-    The room is reached as `from armillary.generate.path import Path`.
+    The room is reached as `from armillary.generate.sampler import sample`.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -5,9 +5,9 @@ from torch.testing import assert_close
 from armillary.generate.condition import Ignoring, Roles
 from armillary.generate.gaussian import Gaussian, alike
 from armillary.generate.noise import noise
-from armillary.generate.path import OURS
 from armillary.generate.sampler import final, sample
 from armillary.generate.solver import FAST
+from armillary.models.path import OURS
 
 SHAPES = dict.fromkeys("abc", (1, 60, 60))
 EXACT = Gaussian(alike(0.8), OURS, strands=("a", "b", "c"))

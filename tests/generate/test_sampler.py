@@ -6,9 +6,9 @@ from armillary.errors import BadInput
 from armillary.generate.condition import Ignoring, Roles
 from armillary.generate.gaussian import Gaussian, alike
 from armillary.generate.noise import seed_of, seeds_of
-from armillary.generate.path import OURS
 from armillary.generate.sampler import State, final, sample
 from armillary.generate.solver import Solver
+from armillary.models.path import OURS
 
 SHAPES = {"a": (1, 6, 5), "b": (1, 6, 5), "c": (1, 6, 5)}
 EXACT = Gaussian(alike(0.8), OURS, strands=("a", "b", "c"))

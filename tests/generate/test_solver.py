@@ -6,8 +6,8 @@ import torch
 
 from armillary.errors import OutOfRange
 from armillary.generate.moves import walk
-from armillary.generate.path import OURS, RELEASED, Path
 from armillary.generate.solver import FAST, RELEASED_SOLVER, Method, Solver
+from armillary.models.path import OURS, RELEASED, Path
 
 VARIANCES = torch.logspace(-3, 2, 21, dtype=torch.float64)
 METHODS: tuple[Method, ...] = ("dpm++2m", "dpm++3s", "euler", "heun")

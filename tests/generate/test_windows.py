@@ -7,11 +7,11 @@ from armillary.errors import BadInput, OutOfRange
 from armillary.generate.condition import Ignoring, Roles
 from armillary.generate.denoiser import ByStrand
 from armillary.generate.noise import noise
-from armillary.generate.path import OURS
 from armillary.generate.sampler import final, sample
 from armillary.generate.solver import Method, Solver
 from armillary.generate.strips import Strip, sample_strips
 from armillary.generate.windows import Axis, Windowed, Windows
+from armillary.models.path import OURS
 
 OWN = {"fine": (8, 8), "coarse": (4, 4), "mean": (1, 1), "date": (1, 1)}
 CHANNELS = {"fine": 2, "coarse": 1, "mean": 1, "date": 3}

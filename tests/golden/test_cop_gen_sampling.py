@@ -10,8 +10,8 @@ import torch
 from torch.testing import assert_close
 
 from armillary.generate.moves import walk
-from armillary.generate.path import RELEASED
 from armillary.generate.solver import RELEASED_SOLVER, Solver
+from armillary.models.path import RELEASED
 
 GOLDEN = json.loads((File(__file__).parent / "cop_gen.json").read_text())
 START = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0], dtype=torch.float64).view(5, 1, 1, 1)

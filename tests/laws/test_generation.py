@@ -12,9 +12,9 @@ from armillary.errors import BadInput
 from armillary.generate.condition import Ignoring, Roles
 from armillary.generate.gaussian import Gaussian, alike
 from armillary.generate.noise import noise
-from armillary.generate.path import OURS, RELEASED, Path
 from armillary.generate.sampler import final, sample
 from armillary.generate.solver import FAST, Solver
+from armillary.models.path import OURS, RELEASED, Path
 
 SIDE = 150
 SHAPES = {"a": (1, SIDE, SIDE), "b": (1, SIDE, SIDE), "c": (1, SIDE, SIDE)}

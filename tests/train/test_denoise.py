@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from armillary.errors import BadInput
 from armillary.generate.gaussian import Gaussian, alike
-from armillary.generate.path import OURS, RELEASED, UNITS, Path
+from armillary.models.path import OURS, RELEASED, UNITS, Path
 from armillary.sample.strands import Strands
 from armillary.sample.stream import Draw
 from armillary.train.config import from_plain, to_plain

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from armillary.errors import OutOfRange
 from armillary.generate.denoiser import ByStrand
-from armillary.generate.path import UNITS, Path
+from armillary.models.path import UNITS, Path
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from armillary.generate.condition import Roles
 from armillary.generate.denoiser import ByStrand, Denoise
-from armillary.generate.path import UNITS
+from armillary.models.path import UNITS
 
 
 def guided(

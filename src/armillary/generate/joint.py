@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from armillary.errors import BadInput
 from armillary.generate.denoiser import Shapes
-from armillary.generate.path import PIXELS, Path
+from armillary.models.path import PIXELS, Path
 from armillary.sample.known_strands import nano, thumb
 from armillary.sample.strands import Code
 

@@ -13,9 +13,9 @@ from armillary.generate.denoiser import ByStrand, Denoise, Shapes
 from armillary.generate.guidance import guided
 from armillary.generate.moves import walk
 from armillary.generate.noise import noise
-from armillary.generate.path import UNITS, Path
 from armillary.generate.solver import FAST, Solver
 from armillary.generate.windows import Windowed
+from armillary.models.path import UNITS, Path
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import torch
 from armillary.errors import BadInput, OutOfRange
 from armillary.generate.methods import METHODS, Point
 from armillary.generate.moves import Move
-from armillary.generate.path import Path
+from armillary.models.path import Path
 
 Method = Literal["dpm++2m", "dpm++3s", "euler", "heun"]
 

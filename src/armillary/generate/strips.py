@@ -18,10 +18,10 @@ from armillary.generate.condition import Roles
 from armillary.generate.denoiser import ByStrand
 from armillary.generate.guidance import guided
 from armillary.generate.moves import Move, moved
-from armillary.generate.path import Path
 from armillary.generate.sampler import expected, instead, times_of
 from armillary.generate.solver import FAST, Solver
 from armillary.generate.windows import Windowed
+from armillary.models.path import Path
 
 Reader = Callable[[slice], Float[Tensor, "b c h w"]]
 """Gives rows of a given strand, from its first column to its last."""

@@ -21,6 +21,7 @@ from torch.nn.functional import interpolate, silu
 
 from armillary.errors import BadInput, BandMismatch, OutOfRange
 from armillary.models.cop_gen_sizes import AUTHORS_NAMES, COP_GEN, CopGenConfig, numbers
+from armillary.models.field import Field
 from armillary.models.ground import Ground
 from armillary.models.strand import Strand
 from armillary.models.weights import load_state
@@ -94,7 +95,10 @@ class CopGen(nn.Module):
             )
             self.final_norm = nn.LayerNorm(d, eps=POST_NORM_EPS)
             self.heads = nn.ModuleList([nn.Linear(d, s.patch**2 * s.channels) for s in config.strands])
-            self.ground = Ground(config.strands, config.ground, d) if config.ground else None
+            self.field = Field(config.strands, config.field) if config.field else None
+            self.ground = (
+                Ground(config.strands, config.ground, d, guessed=bool(config.field)) if config.ground else None
+            )
         self.recall: Recall[Tensor] = Recall(POSITIONS_KEPT)
         self.working: torch.dtype | None = None
         """Precision of the trunk's products while no gradients are wanted; None: the weights' own. See `precision`."""
@@ -119,6 +123,16 @@ class CopGen(nn.Module):
                     nn.init.uniform_(p, -most, most, generator=rng)
         if self.ground is not None:
             self.ground.reset_parameters(rng)
+        if self.field is not None:
+            self.field.reset_parameters()
+            self.silence()
+
+    @torch.no_grad()
+    def silence(self) -> None:
+        """Add nothing to what the field says, until it is learned."""
+        last = [*self.heads, *(self.ground.leave.values() if self.ground is not None else ())]
+        for p in (p for layer in last for p in layer.parameters()):
+            nn.init.zeros_(p)
 
     def forward(
         self,
@@ -148,11 +162,15 @@ class CopGen(nn.Module):
         tokens = [t[:, None] for t in first] + [rearrange(grids[i], "b d h w -> b (h w) d") for i in here]
         sequence = torch.cat(tokens, dim=1) + self._positions({i: tuple(grids[i].shape[-2:]) for i in here})
         keys = None if present is None else self._keys(present[:, here], [t.shape[1] for t in tokens[len(here) :]])
-        out = self.final_norm(self.trunk(sequence, keys)).split([t.shape[1] for t in tokens], dim=1)[len(here) :]
-        told = {i: rearrange(t, "b (h w) d -> b d h w", h=grids[i].shape[-2]) for i, t in zip(here, out, strict=True)}
-        added = {} if self.ground is None else self.ground(pictures, told, waves, present)
-        answers = {i: self._answer(i, t) for i, t in told.items()}
-        return {self.config.strands[i].name: (a + added[i] if i in added else a).float() for i, a in answers.items()}
+        seen = self.final_norm(self.trunk(sequence, keys)).split([t.shape[1] for t in tokens], dim=1)[len(here) :]
+        told = {i: rearrange(t, "b (h w) d -> b d h w", h=grids[i].shape[-2]) for i, t in zip(here, seen, strict=True)}
+        said, guesses = ({}, {}) if self.field is None else self.field(pictures, times, present)
+        added = {} if self.ground is None else self.ground(pictures, told, waves, present, guesses)
+        out = {}
+        for i, t in told.items():
+            parts = [self._answer(i, t), *(more[i] for more in (added, said) if i in more)]
+            out[self.config.strands[i].name] = sum(p.float() for p in parts)
+        return out
 
     def _picture(self, i: int, x: Tensor, present: Tensor | None) -> Tensor:
         """A strand's values, 0 where an item has none."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from armillary.errors import BadInput, OutOfRange
+from armillary.models.path import PIXELS, Path
 from armillary.models.strand import Strand
 from armillary.sample.known_strands import nano, thumb
 from armillary.sample.strands import Code
@@ -34,6 +35,8 @@ class CopGenConfig:
         any_side: pictures may have other sides than the strands say; the position table is stretched over them.
         pre_norm: norms stand before the layers in place of behind the sums.
         ground: channels of the path of pixels beside the transformer (`models.ground`); 0: none, as released.
+        field: of which path of noise the Gaussian field is (`models.field`) that answers what covariances tell, so
+            that the rest learns what is left; None: there is none, as released.
     """
 
     strands: tuple[Strand, ...]
@@ -46,6 +49,7 @@ class CopGenConfig:
     any_side: bool = False
     pre_norm: bool = False
     ground: int = 0
+    field: Path | None = None
 
     def __post_init__(self) -> None:
         names = self.names
@@ -134,7 +138,9 @@ def strands_of(codes: Sequence[Code], patch: int) -> tuple[Strand, ...]:
 
 
 def _own(codes: Sequence[Code]) -> CopGenConfig:
-    return CopGenConfig(strands_of(codes, 8), width=160, depth=6, heads=5, any_side=True, pre_norm=True, ground=48)
+    return CopGenConfig(
+        strands_of(codes, 8), width=160, depth=6, heads=5, any_side=True, pre_norm=True, ground=48, field=PIXELS
+    )
 
 
 _BASE = CopGenConfig(_cop_gen(), width=1024, depth=20, heads=16)

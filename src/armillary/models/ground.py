@@ -3,18 +3,18 @@
 Tokens of small models are too narrow for all the pixels of their patches, so a transformer alone blurs. Here the
 pictures of all strands are laid over each other at the finest side among them, each weighed by its own time; a few
 convolutions follow, which hear the times of all, the strands that are a few numbers and the tokens of the transformer,
-and each strand gets its part back at its own side, and beside it what all strands tell of it along a straight line
-(`armillary.models.straight`). At birth the answer is 0.
+and each strand gets its part back at its own side. Where the model has a field (`armillary.models.field`), what that
+takes for the clean pictures lies beside the noisy ones. At birth the answer is 0.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, gelu, interpolate
 
-from armillary.models.straight import Straight
 from armillary.models.strand import Strand
 
 NORM_EPS = 1e-5
@@ -46,14 +46,18 @@ class Ground(nn.Module):
         strands: of the model; those of one pixel or one row are heard everywhere alike, as times are.
         channels: of every picture inside.
         width: of a token.
+        guessed: whether guesses of the clean pictures come with them.
     """
 
-    def __init__(self, strands: Sequence[Strand], channels: int, width: int) -> None:
+    def __init__(self, strands: Sequence[Strand], channels: int, width: int, *, guessed: bool = False) -> None:
         super().__init__()
         self.strands = tuple(strands)
         laid = {str(i): s for i, s in enumerate(strands) if is_laid(s)}
         self.times = nn.ModuleList([nn.Linear(width, 2 * channels) for _ in strands])
         self.enter = nn.ModuleDict({i: nn.Conv2d(s.channels, channels, 3, padding=1) for i, s in laid.items()})
+        self.guesses = nn.ModuleDict(
+            {i: nn.Conv2d(s.channels, channels, 3, padding=1, bias=False) for i, s in laid.items() if guessed}
+        )
         told = {str(i): s for i, s in enumerate(strands) if not is_laid(s)}
         self.numbers = nn.ModuleDict(
             {i: nn.Linear(s.channels * s.height * s.width, channels, bias=False) for i, s in told.items()}
@@ -61,7 +65,6 @@ class Ground(nn.Module):
         self.tokens = nn.ModuleDict({i: nn.Linear(width, channels, bias=False) for i in laid})
         self.blocks = nn.ModuleList([Near(channels, reach) for reach in REACHES])
         self.leave = nn.ModuleDict({i: nn.Conv2d(channels, s.channels, 1) for i, s in laid.items()})
-        self.straight = Straight(strands, [int(i) for i in laid], channels)
 
     @torch.no_grad()
     def reset_parameters(self, rng: torch.Generator) -> None:
@@ -71,10 +74,13 @@ class Ground(nn.Module):
                 most = part.weight[0].numel() ** -0.5
                 for p in part.parameters():
                     nn.init.uniform_(p, -most, most, generator=rng)
-        still = (*self.leave.values(), *(m for m in self.blocks.modules() if isinstance(m, nn.Linear)))
+        still = (
+            *self.leave.values(),
+            *self.guesses.values(),
+            *(m for m in self.blocks.modules() if isinstance(m, nn.Linear)),
+        )
         for p in (p for part in still for p in part.parameters()):
             nn.init.zeros_(p)
-        self.straight.reset_parameters()
 
     def forward(
         self,
@@ -82,6 +88,7 @@ class Ground(nn.Module):
         grids: Mapping[int, Float[Tensor, "b d _ _"]],
         waves: Float[Tensor, "b m d"],
         present: Bool[Tensor, "b m"] | None,
+        guesses: Mapping[int, Float[Tensor, "b _ _ _"]] = MappingProxyType({}),
     ) -> dict[int, Float[Tensor, "b _ _ _"]]:
         """What is added to the answer of every strand that is a picture.
 
@@ -90,6 +97,7 @@ class Ground(nn.Module):
             grids: number of a strand -> its tokens after the transformer, in rows and columns.
             waves: of the times of all strands of the model.
             present: whether an item has a strand; None: all.
+            guesses: number of a strand -> what its clean values are taken for.
         """
         laid = {i: p for i, p in pictures.items() if str(i) in self.enter}
         if not laid:
@@ -105,6 +113,8 @@ class Ground(nn.Module):
                 heard = heard + self.numbers[str(i)](pictures[i].flatten(1)) * (1 + gain) * here[:, i, None]
             if i in laid:
                 seen = self.enter[str(i)](laid[i]) * ((1 + gain) * here[:, i, None])[..., None, None]
+                if str(i) in self.guesses:
+                    seen = seen + self.guesses[str(i)](guesses[i]) * here[:, i, None, None, None]
                 x = x + (seen if seen.shape[-2:] == side else interpolate(seen, size=side, mode="nearest"))
                 said = self.tokens[str(i)](grids[i].movedim(1, -1)).movedim(-1, 1) * here[:, i, None, None, None]
                 told[said.shape[-2:]] = told[said.shape[-2:]] + said if said.shape[-2:] in told else said
@@ -112,8 +122,7 @@ class Ground(nn.Module):
             x = x + interpolate(said, size=side, mode="bilinear")
         for block in self.blocks:
             x = block(x, heard)
-        straight = self.straight(laid, heard, present)
-        return {i: self.leave[str(i)](_shrunk(x, (p.shape[-2], p.shape[-1]))) + straight[i] for i, p in laid.items()}
+        return {i: self.leave[str(i)](_shrunk(x, (p.shape[-2], p.shape[-1]))) for i, p in laid.items()}
 
     def _side(self, laid: Mapping[int, Tensor]) -> tuple[int, int]:
         """Rows and columns of the finest strand of the model over this ground, whether it is here or not."""

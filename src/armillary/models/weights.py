@@ -57,7 +57,7 @@ _COP_GEN = (
     (r"^times\.(\d+)\.fc2\.", r"time_img_embeds.\1.2."),
     (r"^heads\.", "decoder_preds."),
     (r"^places$", "pos_embed"),
-    (r"^ground\.", OWN_PREFIX + "ground."),
+    (r"^(ground|field)\.", OWN_PREFIX + r"\1."),
     (r"^trunk\.down\.", "in_blocks."),
     (r"^trunk\.middle\.", "mid_block."),
     (r"^trunk\.up\.", "out_blocks."),

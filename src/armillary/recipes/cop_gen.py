@@ -4,9 +4,10 @@
 from `WORLD`, the same strands of a synthetic world. What any of them generates is no measurement.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass as plain
 from dataclasses import field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -16,31 +17,37 @@ from pydantic.dataclasses import dataclass
 from torch import nn
 
 from armillary.errors import BadInput, SceneNotFound
-from armillary.generate.joint import joint_of
-from armillary.generate.path import PIXELS
+from armillary.generate.joint import Joint, joint_of
 from armillary.models.cop_gen import COP_GEN, CopGen
+from armillary.models.path import PIXELS
 from armillary.recipes.copernicus_fm import HELD_OUT_SEED, take_over
 from armillary.recipes.joint_panels import joint_panels
 from armillary.recipes.places import Places
+from armillary.sample.aired import Aired
 from armillary.sample.jitter import jittered
 from armillary.sample.mix import Mix
 from armillary.sample.pairs import Pairs
 from armillary.sample.sample import Sample
+from armillary.sample.source import Source
 from armillary.sample.strands import Code, Strands, encode, physical, stack, turned
 from armillary.sample.stream import Draw, Stream
 from armillary.sample.thumbs import Thumbs
 from armillary.sample.world.world import World
+from armillary.train.checkpoint import load_last
 from armillary.train.config import TrainConfig
 from armillary.train.denoise import DenoiseConfig, Denoising
+from armillary.train.field import estimate
 from armillary.train.objective import Objective
 from armillary.train.optim import OptimConfig
-from armillary.train.run import Job
+from armillary.train.run import CHECKPOINTS, Job
 from armillary.train.times import Times
 
 _TURN, _JITTER = 51, 52
 """Last words of a seed."""
 
 WORLD_PLACES = 1_000_000
+
+FIELD_BATCH = 16
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -53,6 +60,9 @@ class CopGenRecipe(TrainConfig):
         turns: every item is turned and mirrored at random, all its strands alike.
         jitter: how much brightness and contrast of all pictures change at random (`armillary.sample.jitter`).
         world: synthetic places that are learned from beside each real one, in physical units; 0: none.
+        air: Sentinel-2 tiles of level 2A alone that are learned from beside each place of several sensors, about, seen
+            at level 1C through synthetic air (`armillary.sample.aired`); 0: none.
+        field_draws: how many draws, at most, the model's field is estimated from (`armillary.train.field`).
         held_out_groups: of flood sites: nothing of these groups is learned from; without any, all are.
         begin: folder of a run whose last values are taken over; "" begins anew.
     """
@@ -68,6 +78,8 @@ class CopGenRecipe(TrainConfig):
     turns: bool = True
     jitter: Annotated[float, Field(ge=0)] = 0.0
     world: Annotated[float, Field(ge=0)] = 0.0
+    air: Annotated[float, Field(ge=0)] = 0.0
+    field_draws: Annotated[int, Field(gt=0)] = 1200
     held_out_groups: tuple[str, ...] = ()
     begin: str = ""
 
@@ -79,8 +91,8 @@ _PIXELS = DenoiseConfig(PIXELS, Times(asked=0.8, late=1.5, at_end=0.25))
 """What the given strands alone tell is learned slowest, so it is asked most."""
 
 THUMB = CopGenRecipe(jitter=0.3, denoise=replace(_PIXELS, weights=_STYLES))
-NANO = replace(THUMB, model="cop-gen-nano", jitter=0.0, denoise=_PIXELS)
-WORLD = replace(NANO)
+NANO = replace(THUMB, model="cop-gen-nano", jitter=0.1, world=0.3, air=1.0, denoise=_PIXELS)
+WORLD = replace(NANO, jitter=0.0, world=0.0, air=0.0, field_draws=200)
 
 
 def thumbs_of(folder: Path | None, config: CopGenRecipe) -> Places:
@@ -107,7 +119,9 @@ def thumbs_of(folder: Path | None, config: CopGenRecipe) -> Places:
 
 
 def pairs_of(folder: Path | None, config: CopGenRecipe) -> Places:
-    """Real places of which several sensors were measured, in physical units; with `world`, synthetic ones among them.
+    """Real places of which several sensors were measured, in physical units.
+
+    With `air`, surfaces under synthetic air are among them, and with `world`, synthetic places.
 
     Raises:
         SceneNotFound: no folder.
@@ -116,9 +130,13 @@ def pairs_of(folder: Path | None, config: CopGenRecipe) -> Places:
         raise SceneNotFound(f"{folder or 'nothing'} was given; give --data a folder of tiles (studies/pairs.py)")
     side = joint_of(config.model).codes[0].shape[1]
     real, held_out = (Pairs(folder, split, side, together=2) for split in ("train", "held-out"))
-    synthetic = round(config.world * len(real))
-    train = Mix(((real, 1), (World(synthetic, config.seed), 1))) if synthetic else real
-    return Places(train, held_out)
+    parts: list[tuple[Source, int]] = [(real, 1)]
+    if config.air:
+        aired = Aired(Pairs(folder, "train", side, sensors=("s2-l2a",)))
+        parts = [(real, max(1, round(len(aired) / len(real) / config.air))), (aired, 1)]
+    if synthetic := round(config.world * len(real) * parts[0][1]):
+        parts.append((World(synthetic, config.seed), 1))
+    return Places(Mix(tuple(parts)) if len(parts) > 1 else real, held_out)
 
 
 def world_of(folder: Path | None, config: CopGenRecipe) -> Places:
@@ -135,11 +153,11 @@ def cop_gen(config: CopGenRecipe, places: Places) -> Job:
         BadInput: no model of pixels has that name, or the run to begin from has no checkpoint.
     """
     joint = replace(joint_of(config.model), path=config.denoise.path)
-    collate = Collate(joint.codes, config.turns, config.jitter)
+    collate = _collate(config, joint)
     stream = Stream(places.train, config.batch_size, seed=config.seed, workers=config.workers)
     return Job(
         name="cop-gen",
-        build=lambda: _objective(config, collate),
+        build=lambda: _objective(config, joint, places),
         model=_network,
         stream=stream,
         held_out=Stream(places.held_out, config.batch_size, seed=config.seed + HELD_OUT_SEED),
@@ -188,11 +206,41 @@ def _turn(seed: int) -> tuple[int, bool]:
     return int(quarters), bool(mirrored)
 
 
-def _objective(config: CopGenRecipe, collate: Callable[[Draw], Strands]) -> Denoising:
-    objective = Denoising(CopGen(COP_GEN[config.model], seed=config.seed), config.denoise, collate)
+def _collate(config: CopGenRecipe, joint: Joint) -> Collate:
+    return Collate(joint.codes, config.turns, config.jitter)
+
+
+def _objective(config: CopGenRecipe, joint: Joint, places: Places) -> Denoising:
+    network = CopGen(COP_GEN[config.model], seed=config.seed)
+    objective = Denoising(network, config.denoise, _collate(config, joint))
     if config.begin:
         take_over(objective, Path(config.begin))
+    if network.field is not None:
+        if network.field.path != config.denoise.path:
+            raise BadInput(
+                f"{config.model} answers for {network.field.path}, not {config.denoise.path}; leave the path"
+            )
+        estimate(network.field, _shown(config, joint, places))
+        if not _has_field(config.begin):
+            network.silence()
     return objective
+
+
+def _shown(config: CopGenRecipe, joint: Joint, places: Places) -> Iterator[tuple[Strands, Sequence[str]]]:
+    """Real places and surfaces, as they are, for the field; of a synthetic world alone, its places."""
+    parts = places.train.parts if isinstance(places.train, Mix) else ((places.train, 1),)
+    real = tuple(part for part in parts if not isinstance(part[0], World)) or parts
+    collate = Collate(joint.codes, config.turns)
+    stream = Stream(Mix(real), FIELD_BATCH, seed=config.seed)
+    items = min(config.field_draws, 2 * sum(len(source) * times for source, times in real))
+    for draw in islice(stream, -(-items // FIELD_BATCH)):
+        yield collate(draw), [key.partition("@")[0].partition("*")[0] for key in draw.keys]
+
+
+def _has_field(begin: str) -> bool:
+    """Whether a run that is gone on from had a field already, so that what it learned lies beside that."""
+    kept = load_last(Path(begin) / CHECKPOINTS) if begin else None
+    return kept is not None and "model.field.factor" in kept.tensors["model"]
 
 
 def _network(objective: Objective) -> nn.Module:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from armillary.errors import BadInput
 from armillary.generate.noise import seed_of
-from armillary.generate.path import OURS, RELEASED, UNITS, Path
+from armillary.models.path import OURS, RELEASED, UNITS, Path
 from armillary.sample.strands import Strands
 from armillary.sample.stream import Draw
 from armillary.train.objective import Term

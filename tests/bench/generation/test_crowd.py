@@ -11,7 +11,7 @@ from armillary.bench.generation.crowd import HALVES, MADE, TRAINING, crowd, desc
 from armillary.bench.generation.plan import GenerationPlan
 from armillary.errors import BadInput
 from armillary.generate.gaussian import Gaussian
-from armillary.generate.path import OURS
+from armillary.models.path import OURS
 
 PLAN = GenerationPlan(("exact",), crowd=32)
 SETTING = Setting(teller(), material(held=32, train=32), PLAN)

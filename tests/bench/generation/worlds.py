@@ -11,7 +11,7 @@ from armillary.earth.card import find_sensor
 from armillary.earth.window import Window
 from armillary.generate.gaussian import Gaussian
 from armillary.generate.joint import Joint
-from armillary.generate.path import OURS
+from armillary.models.path import OURS
 from armillary.sample.sample import Sample
 from armillary.sample.strands import Bands
 from armillary.sample.tiling import Tile

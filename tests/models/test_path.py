@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from armillary.errors import BadInput, OutOfRange
-from armillary.generate.path import OURS, RELEASED, Path
+from armillary.models.path import OURS, RELEASED, Path
 
 PATHS = (OURS, RELEASED, Path(shift=3.0), Path("scaled-linear", "v"), Path("scaled-linear", "x0"))
 T = torch.linspace(0, 1, 101, dtype=torch.float64)
