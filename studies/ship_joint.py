@@ -1,4 +1,4 @@
-"""Make the weights of a joint model that ship out of finished runs: in bfloat16, with their papers.
+"""Make the weights of a joint model that ship out of finished runs: what is learned in bfloat16, with their papers.
 
     python studies/ship_joint.py RUN_FOLDER [--earlier RUN_FOLDER ...] [--between] [--into FOLDER]
 
@@ -87,7 +87,9 @@ def ship(runs: list[Path], into: Path, *, between: bool) -> None:
     into.mkdir(parents=True, exist_ok=True)
     exact = answers(model)
     path = into / f"{facts['name']}.safetensors"
-    save(model.to(torch.bfloat16), path, facts)
+    for p in model.parameters():
+        p.data = p.data.to(torch.bfloat16)  # not the covariances of the field, whose small differences matter
+    save(model, path, facts)
     path.chmod(0o644)  # safetensors keeps its files to their owner
     size = sum(f.stat().st_size for f in into.glob("cop-gen-*.safetensors")) / 2**20
     assert size <= BUDGET_MIB, f"all together are {size:.2f} MiB, more than {BUDGET_MIB}"

@@ -13,13 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told
 from armillary.errors import BadInput
 from armillary.models.precision import Precision, cast
-from armillary.models.zoo import DEFAULT_MODEL, DEFAULT_WEIGHTS, load_encoder
+from armillary.models.zoo import DEFAULT_MODEL, DEFAULT_WEIGHTS, ZOO, load_encoder
 from armillary.product.receipt import ModelFacts
 from armillary.product.write import FORMATS, Order, Step, write
 
 UNTRAINED = (
     "The map shows the structure of the input and no learned meaning; trained ones ship for "
-    f"{', '.join(DEFAULT_WEIGHTS)}, else give --weights a .pth or .safetensors file, or hf://owner/repo/file"
+    f"{', '.join(n for n in DEFAULT_WEIGHTS if n in ZOO)}, else give --weights a .pth or .safetensors file, or hf://owner/repo/file"
 )
 
 

@@ -21,7 +21,7 @@ DEFAULT_MODEL = "copernicus-fm-nano"
 """What embeds where no model is named."""
 
 DEFAULT_WEIGHTS: Mapping[str, str] = MappingProxyType(
-    {"copernicus-fm-nano": f"{PACKAGED}copernicus-fm-nano.safetensors"}
+    {name: f"{PACKAGED}{name}.safetensors" for name in ("copernicus-fm-nano", "cop-gen-nano", "cop-gen-thumb")}
 )
 """Model name -> where its default weights are."""
 

@@ -148,7 +148,7 @@ def _where_both_are(sums: dict[Channels, _Sums], rings: int, channels: int) -> F
         count[:, rows, columns] += seen.counts[:, None, None]
     correlations = products / (own * own.mT).sqrt().clamp(min=1e-12)
     values, vectors = torch.linalg.eigh((correlations + correlations.mT) / 2)
-    near = vectors * values.clamp(min=FLOOR)[:, None] @ vectors.mT
+    near: Tensor = vectors * values.clamp(min=FLOOR)[:, None] @ vectors.mT
     total, shown = (t.diagonal(dim1=1, dim2=2) for t in (products, count))
     known = (total > 0) & (shown > 0)
     deviations = torch.where(known, total / shown.clamp(min=1e-12), 1.0).sqrt()
