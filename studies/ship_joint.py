@@ -54,14 +54,15 @@ def papers(runs: list[Path], kept: Checkpoint) -> dict[str, str]:
     """What the header says."""
     abouts = [json.loads((run / ABOUT).read_text(encoding="utf-8")) for run in runs]
     steps = [found.step for run in runs[:-1] if (found := load_last(run / CHECKPOINTS)) is not None]
+    held = ", ".join(dict.fromkeys(str(a["data"].get("held_out")) for a in abouts))
     return {
         "name": str(kept.config["model"]),
         "licence": LICENCE,
         "attribution": ATTRIBUTION,
         "source": f"armillary {__version__}, studies/ship_joint.py",
-        "git": ", ".join(dict.fromkeys(str(a["git"]) for a in abouts)),
+        "git": ", ".join(dict.fromkeys(str(a["git"] or "unknown") for a in abouts)),
         "data": ", ".join(dict.fromkeys(str(a["data"]["train"]) for a in abouts)),
-        "held_out": ", ".join(dict.fromkeys(str(a["data"].get("held_out")) for a in abouts)),
+        "held_out": held if kept.config["held_out_groups"] or kept.config["model"] != "cop-gen-thumb" else "nothing",
         "steps": " + ".join(map(str, [*steps, kept.step])),
     }
 

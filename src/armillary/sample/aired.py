@@ -21,7 +21,7 @@ MARK = "synthetic-air/"
 """Names of places begin with this."""
 
 _SURFACE, _TOP = "s2-l2a", "s2-l1c"
-_VERSION = 1
+_VERSION = 2
 """Another number where the same source gives other air."""
 
 

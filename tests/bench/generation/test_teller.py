@@ -22,7 +22,8 @@ def network():
 
 def test_a_file_and_a_run_with_the_same_values_are_the_same_model(network, tmp_path):
     save(network, tmp_path / "w.safetensors")
-    half = {f"model.{k}": v.detach() / 2 for k, v in network.state_dict().items()}
+    half = {f"model.{k}": v.detach() / 2 for k, v in network.named_parameters()}
+    half |= {f"model.{k}": v for k, v in network.named_buffers()}
     whole = {f"model.{k}": v.detach() for k, v in network.named_parameters()}
     checkpoint.save(tmp_path / "checkpoints", Checkpoint(1, {"model": half, "ema": whole, "optim": {}}, {}), keep=1)
     file, run = (open_teller(f"cop-gen-thumb@{p}") for p in (tmp_path / "w.safetensors", tmp_path))

@@ -2,10 +2,11 @@
 
     rho_toa = gas * (path + down * (direct rho + scattered mean(rho)) / (1 - spherical mean(rho))) + cirrus
 
-with `mean` a blur over the neighbours (adjacency). Molecules and aerosol scatter once on the path; ozone and water
-vapour absorb. For a given `Air` this is invertible: in closed form where the ground is even, else by iteration, whose
-error falls in each step to the share of scattered light in all that comes up. Formulas: single scattering after Hansen
-and Travis 1974 and Vermote et al. 1997 (6S) in round numbers. SYNTHETIC where it is applied to a synthetic surface.
+with `mean` a blur over the neighbours (adjacency). Molecules and aerosol scatter once on the path; ozone, water vapour
+and the mixed gases absorb. For a given `Air` this is invertible: in closed form where the ground is even, else by
+iteration, whose error falls in each step to the share of scattered light in all that comes up. Formulas: single
+scattering after Hansen and Travis 1974 and Vermote et al. 1997 (6S) in round numbers. SYNTHETIC where it is applied to
+a synthetic surface.
 """
 
 from dataclasses import dataclass, fields
@@ -24,7 +25,10 @@ CENTER_UM = tuple(b.center_nm / 1000 for b in sensors["s2-l1c"].bands)  # type: 
 OZONE = (0.0, 0.007, 0.032, 0.022, 0.008, 0.003, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """Optical depth of 300 Dobson units of ozone in each band of s2-l1c."""
 
-VAPOUR = (0.0, 0.0, 0.0, 0.004, 0.012, 0.008, 0.004, 0.022, 0.001, 0.45, 5.0, 0.006, 0.012)
+MIXED = (0.0, 0.0, 0.0, 0.0, 0.003, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.025, 0.045)
+"""Optical depth of what is mixed alike everywhere: oxygen, carbon dioxide, methane, nitrous oxide."""
+
+VAPOUR = (0.0, 0.0, 0.0, 0.004, 0.018, 0.012, 0.004, 0.022, 0.001, 0.45, 5.0, 0.006, 0.02)
 """k of exp(-k (airmass x cm of water)^0.6)."""
 
 ALBEDO, ASYMMETRY, KEPT = 0.93, 0.5, 0.4
@@ -124,13 +128,14 @@ def transfer(air: Air) -> Transfer:
     mass = 1 / mu + 1
     water = torch.tensor(VAPOUR, device=um.device) * (mass * air.water_cm[:, None]) ** 0.6
     ozone = torch.tensor(OZONE, device=um.device) * mass * air.ozone_du[:, None] / 300
+    mixed = torch.tensor(MIXED, device=um.device) * mass * air.pressure[:, None]
     parts = (
         path,
         (-lost / mu).exp(),
         direct,
         (-lost).exp() - direct,
         0.73 * molecules + 0.12 * aerosol,
-        (-water - ozone).exp(),
+        (-water - ozone - mixed).exp(),
         air.cirrus[:, None].expand_as(path),
     )
     return Transfer(*(p[..., None, None] for p in parts))
