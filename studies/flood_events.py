@@ -3,7 +3,7 @@
     python studies/flood_events.py THUMBS RUNS docs/results/generation-floods [--sites 24]
 
 THUMBS holds what studies/pairs.py wrote, RUNS one folder per group, named g1 to g6 after the group that was held out,
-in which `studies/ship_joint.py RUN --earlier FIRST --between --into RUNS/g1` wrote weights. Writes .csv (one row per
+in which `studies/ship_joint.py RUN --into RUNS/g1` wrote weights. Writes .csv (one row per
 task, way, group, and their mean; fields as in generation-baselines.csv) and .png (given, expected, sample and truth of
 one site per group).
 

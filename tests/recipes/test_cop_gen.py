@@ -14,7 +14,7 @@ from armillary.models.weights import read_tensors
 from armillary.recipes.cop_gen import NANO, THUMB, WORLD, Collate, cop_gen, pairs_of, thumbs_of, world_of
 from armillary.sample.aired import MARK
 from armillary.sample.stream import Stream
-from armillary.sample.tiles import packaged
+from armillary.sample.tiles import Tiles, packaged
 from armillary.sample.world.world import World
 from armillary.train.run import run
 
@@ -48,6 +48,13 @@ def test_surfaces_under_synthetic_air_may_be_learned_from_as_well_and_are_never_
     assert more.held_out.checksum() == real.held_out.checksum()
     found = [more.train.draw(i, np.random.default_rng(0)) for i in under]
     assert any({"s2-l1c", "s2-l2a"} <= samples.keys() for samples in found)
+
+
+def test_a_folder_without_surfaces_needs_no_air(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = packaged("train").folder
+    lacking = tuple(row for row in Tiles(folder, "train").rows if row.sensor != "s2-l2a")
+    monkeypatch.setattr(Tiles, "rows", lacking)
+    assert len(pairs_of(folder, replace(NANO, world=0)).train) > 0
 
 
 def test_a_run_begun_from_another_goes_on_beside_its_field(tmp_path: Path) -> None:

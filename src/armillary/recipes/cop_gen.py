@@ -32,6 +32,7 @@ from armillary.sample.source import Source
 from armillary.sample.strands import Code, Strands, encode, physical, stack, turned
 from armillary.sample.stream import Draw, Stream
 from armillary.sample.thumbs import Thumbs
+from armillary.sample.tiles import Tiles
 from armillary.sample.world.world import World
 from armillary.train.checkpoint import load_last
 from armillary.train.config import TrainConfig
@@ -131,7 +132,7 @@ def pairs_of(folder: Path | None, config: CopGenRecipe) -> Places:
     side = joint_of(config.model).codes[0].shape[1]
     real, held_out = (Pairs(folder, split, side, together=2) for split in ("train", "held-out"))
     parts: list[tuple[Source, int]] = [(real, 1)]
-    if config.air:
+    if config.air and any(row.sensor == "s2-l2a" for row in Tiles(folder, "train").rows):
         aired = Aired(Pairs(folder, "train", side, sensors=("s2-l2a",)))
         parts = [(real, max(1, round(len(aired) / len(real) / config.air))), (aired, 1)]
     if synthetic := round(config.world * len(real) * parts[0][1]):
