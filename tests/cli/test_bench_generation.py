@@ -103,3 +103,9 @@ def test_a_run_that_is_there_and_a_model_of_no_name_end_with_code_two(
 def test_the_suite_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench("list") == 0
     assert "generation: any strand from any others; models cop-gen-thumb, cop-gen-nano" in capsys.readouterr().out
+
+
+def test_the_suite_asks_a_model_that_generates_where_none_is_named(data: Path, tmp_path: Path) -> None:
+    words = ("--suite", "generation", "--steps", "1", "--samples", "2", "--tasks", "told,dem", "--data", data)
+    assert bench("run", *words, "-o", tmp_path / "out") == 0
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["models"] == ["cop-gen-nano"]

@@ -139,7 +139,7 @@ def test_a_truth_that_a_finished_run_did_not_show_is_another_run(
     call = ("generate", radar, "--to", "water", "-o", tmp_path / "o", *QUICK)
     assert run(*call) == 0
     assert run(*call, "--truth", f"water={water}") == 2
-    assert "another run (truth was" in capsys.readouterr().err
+    assert "another run (truth: water was" in capsys.readouterr().err
 
 
 def test_a_file_that_is_read_in_another_way_is_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,4 +149,4 @@ def test_a_file_that_is_read_in_another_way_is_another_run(tmp_path: Path, capsy
     call = ("generate", file, "--to", "water", "-o", tmp_path / "o", *QUICK)
     assert run(*call, "--unit", "linear") == 0
     assert run(*call, "--unit", "amplitude") == 2
-    assert "another run (opened was" in capsys.readouterr().err
+    assert "another run (opened: " in capsys.readouterr().err

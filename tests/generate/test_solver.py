@@ -78,3 +78,8 @@ def test_a_place_that_is_known_beforehand_is_returned(method: Method) -> None:
 def test_no_steps_are_refused() -> None:
     with pytest.raises(OutOfRange, match="at least 1"):
         Solver(steps=0)
+
+
+def test_more_steps_than_times_are_refused() -> None:
+    with pytest.raises(OutOfRange, match="tells 1000 times apart"):
+        Solver(steps=100_000_000)

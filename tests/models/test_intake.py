@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 import armillary as arm
-from armillary.earth.fleet import SSL4EO
+from armillary.earth.fleet import PRETRAIN, SSL4EO
 from armillary.errors import BandMismatch, StatisticsMissing
 from armillary.models.intake import CARDS, IMAGENET_MEAN, IMAGENET_STD, PATCH_PX, Intake
 from armillary.models.vit import VITS
@@ -58,15 +58,20 @@ def test_band_order_is_irrelevant_and_bands_beside_the_channels_are_left_out() -
 
 def test_softcons_range_is_the_z_score_over_four_plus_a_half_cut_at_0_and_1_in_8_bits() -> None:
     pixels = _noise(2, 13, 14, 14, high=1.0)
-    wide, z = (CARDS[name].batch(pixels, "s2-l1c").pixels for name in ("softcon-s2", "softcon-s2-zscores"))
+    wide = CARDS["softcon-s2"].batch(pixels, "s2-l1c", unit="reflectance").pixels
+    statistics = arm.sensors["s2-l1c"].statistic(SSL4EO)
+    mean, std = (torch.tensor(v)[:, None, None] for v in (statistics.mean, statistics.std))
+    z = (pixels * 10000 - mean) / std
     lost = (z / 4 + 0.5).clamp(0, 1) - wide
     assert -1e-5 < float(lost.min()) < float(lost.max()) < 1 / 255 + 1e-5
     assert_close(wide * 255, (wide * 255).round(), atol=1e-4, rtol=0)
     assert 0 < float((wide == 1).float().mean()) < 1
 
 
-def test_the_card_of_z_scores_is_what_the_sensors_statistics_say() -> None:
-    pixels, statistics = _noise(1, 2, 14, 14, low=-30, high=0), arm.sensors["s1-grd"].statistic(SSL4EO)
+def test_the_card_of_z_scores_is_what_torchgeo_feeds() -> None:
+    """mean (-12.59, -20.26) and std (5.26, 5.91), which are Copernicus-Pretrain's numbers and not SSL4EO-S12's own."""
+    pixels, statistics = _noise(1, 2, 14, 14, low=-30, high=0), arm.sensors["s1-grd"].statistic(PRETRAIN)
+    assert statistics.mean == (-12.59, -20.26)
     mean, std = (torch.tensor(v)[:, None, None] for v in (statistics.mean, statistics.std))
     assert_close(CARDS["softcon-s1-zscores"].batch(pixels, "s1-grd").pixels[0], (pixels[0] - mean) / std)
 

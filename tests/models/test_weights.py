@@ -109,7 +109,7 @@ def test_a_truncated_safetensors_is_refused(tmp_path: Path) -> None:
 
 def test_something_else_than_tensors_is_refused(tmp_path: Path) -> None:
     torch.save([1, 2, 3], tmp_path / "w.pth")
-    with pytest.raises(WeightsMismatch, match="no dict of tensors but list"):
+    with pytest.raises(WeightsMismatch, match=r"no tensors by name \(list\)"):
         read_tensors(tmp_path / "w.pth")
 
 
@@ -207,3 +207,10 @@ def test_damaged_bytes_are_always_one_sentence(tmp_path: Path, suffix: str) -> N
 def test_a_dict_under_state_dict_is_found(tiny: CopernicusFM, tmp_path: Path) -> None:
     torch.save({"state_dict": official_state(tiny), "epoch": 3}, tmp_path / "w.pth")
     assert read_tensors(tmp_path / "w.pth").keys() == official_state(tiny).keys()
+
+
+def test_numbers_that_are_none_are_refused_by_name(tiny: CopernicusFM) -> None:
+    state = _copy(tiny)
+    state["cls_token"][..., 0] = float("nan")
+    with pytest.raises(WeightsMismatch, match=r"NaN or infinite, in cls_token; the file is damaged"):
+        load_state(tiny, state, source="x.safetensors")

@@ -15,7 +15,10 @@ import armillary as arm
 from armillary.errors import BadInput, WeightsMismatch, WeightsMissing
 from armillary.models import vit, zoo
 from armillary.models.copernicus_fm import CopernicusFM
+from armillary.models.fomo_net import FoMoNet
+from armillary.models.fomo_sizes import FoMoConfig
 from armillary.models.precision import cast, precision_of
+from armillary.models.resnet import ResNet, ResNetConfig
 from armillary.models.sizes import CopernicusFMConfig
 from armillary.models.vit import ViT, ViTConfig
 from armillary.models.zoo import OFFICIAL_FILES, ZOO
@@ -42,7 +45,8 @@ def scene() -> xr.DataArray:
 @pytest.mark.parametrize("name", ZOO)
 def test_every_entry_builds_and_knows_its_card(name: str) -> None:
     config = ZOO[name]
-    model = CopernicusFM(config) if isinstance(config, CopernicusFMConfig) else ViT(config)
+    kinds = {CopernicusFMConfig: CopernicusFM, ViTConfig: ViT, ResNetConfig: ResNet, FoMoConfig: FoMoNet}
+    model = kinds[type(config)](config)
     assert model.card.entries
     assert sum(p.numel() for p in model.parameters()) > 1e6
 

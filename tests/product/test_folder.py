@@ -46,7 +46,7 @@ def test_values_read_with_another_offset_are_another_run(
 ) -> None:
     order = Order(tmp_path, "s", formats=("cog",))
     run(scene.assign_attrs(offset="0 (given)"), tiny, order)
-    with pytest.raises(OutputRefused, match=r"another run .*told was .*0 \(given\)"):
+    with pytest.raises(OutputRefused, match=r"another run .*told: offset was .*0 \(given\)"):
         run(scene.assign_attrs(offset="-1000 (given)"), tiny, order)
 
 

@@ -117,7 +117,9 @@ def test_only_grids_with_company_are_kept_when_asked(tmp_path):
     folder = folder_of(tmp_path, *tiles)
     assert [p.place(0) for p in (Pairs(folder, together=2),)] == ["a"]
     assert len(Pairs(folder)) == 2
-    with pytest.raises(BadInput, match=r"no grid in .* shows 3 sensors at once"):
+    with pytest.raises(
+        BadInput, match=r"3 sensors at one place .* \(it has dem, s1-grd\); add places that at least 3 saw"
+    ):
         len(Pairs(folder, together=3))
 
 
@@ -144,3 +146,9 @@ def test_a_wrong_side_and_a_place_beyond_the_last_are_refused(tmp_path):
         Pairs(folder, "test")
     with pytest.raises(OutOfRange, match=r"place 1 .* has 0 to 0"):
         Pairs(folder).draw(1, np.random.default_rng(0))
+
+
+def test_a_folder_of_one_sensor_is_told_that_others_are_needed(tmp_path):
+    folder = folder_of(tmp_path, ramp("s1-grd", (32, 32), 0), ramp("s1-grd", (32, 32), 0, "b"))
+    with pytest.raises(BadInput, match=r"split=train shows so many \(it has s1-grd\); add places that at least 2 saw"):
+        len(Pairs(folder, together=2))

@@ -141,6 +141,11 @@ def test_the_date_is_the_mean_date_and_comes_back():
     assert Date().physical({"x": synthetic("dem", np.zeros((1, 4, 4)))}) is None
 
 
+def test_the_last_year_of_all_is_a_date_too():
+    samples = {"x": synthetic("dem", np.zeros((1, 4, 4)), time=datetime(9999, 12, 31, 12, tzinfo=UTC))}
+    np.testing.assert_allclose(Date().physical(samples)[:, 0, 0], [364.5 / 365, 9999])
+
+
 def test_turning_moves_all_strands_alike_and_four_turns_are_none():
     codes = nano(16)
     numbers = encode(physical(everything(), codes), codes)

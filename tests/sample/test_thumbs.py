@@ -56,7 +56,7 @@ def test_a_whole_site_makes_every_strand_of_the_model(folder):
 
 
 def test_an_unknown_group_and_too_large_a_cut_are_refused(folder):
-    with pytest.raises(BadInput, match=r"groups \['g9'\] .* which has g1, g2"):
+    with pytest.raises(BadInput, match=r"groups g9 .* which has g1, g2; ask for those"):
         len(Thumbs(folder, ("g9",)))
     with pytest.raises(OutOfRange, match="cut of 64 px was asked of a site of 32 px"):
         Thumbs(folder, side_px=64).draw(0, np.random.default_rng(0))
@@ -74,3 +74,10 @@ def test_the_style_of_a_site_comes_from_another_of_its_group(folder, tmp_path):
     drawn = one.draw(0, np.random.default_rng(0))
     assert {k for k in drawn if k.endswith("-style")} == {f"{n}-style" for n in NAMES.values() if n != "flood"}
     np.testing.assert_array_equal(drawn["s1-before-style"].pixels, one.whole(1)["s1-before"].pixels)
+
+
+def test_a_folder_of_other_tiles_is_told_what_is_needed(tmp_path):
+    card, window = find_sensor("dem"), Window.of((32, 32), (10.0, 0.0, 0.0, 0.0, -10.0, 0.0), "EPSG:32632")
+    relief = Tile(Sample(np.ones((1, 32, 32), np.float32), card, window), "a", "train", source="s", licence="none")
+    with pytest.raises(BadInput, match=r"has tiles of dem alone; give tiles of ombria-s1, .* or train cop-gen-nano"):
+        len(Thumbs(write_tiles(tmp_path / "tiles", [relief])))

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from armillary.earth.card import find_sensor
 from armillary.earth.window import Window
@@ -282,3 +283,23 @@ def test_training_from_tiles_needs_neither_xarray_nor_rasterio():
     code = f"import sys\nfor n in {names}: __import__('armillary.sample.' + n)\nprint(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"xarray", "rioxarray", "rasterio"} & set(loaded)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, -2.9e24])
+def test_values_that_no_sensor_measures_are_refused_with_sensor_and_place(tmp_path, value):
+    sample = synthetic("s1-grd")
+    tiles = Tiles(write_tiles(tmp_path / "t", [tile(sample, "there")]))
+    shard = tmp_path / "t" / tiles.rows[0].shard
+    kept = load_file(shard)
+    kept[tiles.rows[0].id][0, 3, 4] = value
+    save_file(kept, shard)
+    with pytest.raises(SceneUnreadable, match=r"s1-grd of there .* infinite or beyond 1\.8e\+19; write the tiles"):
+        tiles.read(tiles.rows[0])
+    assert tiles.read(tiles.rows[0], rows=slice(8, 16)).pixels.shape == (2, 8, 48)
+
+
+def test_what_is_infinite_is_written_as_unknown(tmp_path):
+    sample = synthetic("s1-grd")
+    sample.pixels[0, 3, 4] = np.inf
+    tiles = Tiles(write_tiles(tmp_path / "t", [tile(sample)]))
+    assert np.argwhere(np.isnan(tiles.read(tiles.rows[0]).pixels)).tolist() == [[0, 3, 4]]

@@ -31,7 +31,7 @@ VERBS = {
         "train copernicus-fm -o run optim.lr=1e-4 steps=2000",
     ),
     "build": (
-        "Build Copernicus-Pretrain from scenes, turn one of its layouts into the other, or check a folder of it.",
+        "Build Copernicus-Pretrain from scenes, turn one of its layouts into the other, check it; or label scenes.",
         "build scenes -o data --layout shards",
     ),
     "bench": (

@@ -30,11 +30,12 @@ from armillary.bench.specimens.write import write_specimens
 from armillary.bench.suites import SUITES, suite_of
 from armillary.bench.team import open_team
 from armillary.cli.bench_generation import ask_generation, course_of, verify_generation
-from armillary.cli.flags import Json, Switch
+from armillary.cli.flags import Json, Switch, Whole
 from armillary.errors import BadInput, SceneUnreadable
 from armillary.generate.joint import JOINT
 from armillary.models.zoo import ZOO
 from armillary.probe.probes import PROBES
+from armillary.product.generate import DEFAULT_GENERATOR
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 
@@ -51,28 +52,28 @@ def run(
     *,
     data: Path,
     suite: str = "copernicus",
-    model: str = "copernicus-fm-nano",
+    model: str | None = None,
     output: Output = Path("bench-run"),
     tasks: str = "",
     probe: str = AUTO,
     protocol: str = "official,blocks",
     labels: str = "100",
-    seeds: int = 3,
+    seeds: Whole = 3,
     metadata: Literal["both", "on", "off"] = "both",
     official: Switch = False,
     baselines: bool = True,
     resume: Switch = False,
-    batch_size: int = 16,
-    epochs: int | None = None,
-    side: int | None = None,
-    draws: int = DRAWS,
+    batch_size: Whole = 16,
+    epochs: Whole | None = None,
+    side: Whole | None = None,
+    draws: Whole = DRAWS,
     cache: Path | None = None,
     device: str = "cpu",
     precision: str = "float32",
-    processes: int = 1,
+    processes: Whole = 1,
     held_out: str = "",
-    samples: int = 8,
-    steps: int = 20,
+    samples: Whole = 8,
+    steps: Whole = 20,
     as_json: Json = False,
 ) -> None:
     """Ask every task of a suite, print a table, and leave one small file per answer.
@@ -84,7 +85,7 @@ def run(
         suite: copernicus, copernicus-variants, kuro-siwo or real-mini; generation asks models that generate. See
             `armillary bench list`.
         model: encoders, separated by commas; NAME@random is untrained, NAME@FILE has other weights. Of generation
-            NAME@FOLDER may be a training run.
+            NAME@FOLDER may be a training run. Without it copernicus-fm-nano, of generation cop-gen-nano.
         output: the folder of the run.
         tasks: only these, separated by commas; the name before the dot asks all folds. Of generation targets or kinds.
         probe: auto (logistic or ridge regression), or any of `armillary bench list`, separated by commas.
@@ -108,8 +109,10 @@ def run(
         steps: of generation: of the sampler.
         as_json: print one JSON object instead of lines.
     """
+    usual = DEFAULT_GENERATOR if suite == GENERATION else "copernicus-fm-nano"
+    models = _words(usual if model is None else model)
     if suite == GENERATION:
-        plan_made = GenerationPlan(_words(model), _words(tasks), held_out, samples=samples, steps=steps, draws=draws)
+        plan_made = GenerationPlan(models, _words(tasks), held_out, samples=samples, steps=steps, draws=draws)
         course = course_of(plan_made, data, output, device=device, precision=precision)
         ask_generation(course, resume=resume, as_json=as_json)
         return
@@ -117,7 +120,7 @@ def run(
         sys.exit(_together(processes))
     plan = Plan(
         suite,
-        _words(model),
+        models,
         _words(tasks),
         probes=_words(probe),
         protocols=_words(protocol),

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told
+from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told, Whole
 from armillary.errors import BadInput
 from armillary.models.precision import Precision, cast
 from armillary.models.zoo import DEFAULT_MODEL, DEFAULT_WEIGHTS, ZOO, load_encoder
@@ -32,11 +32,11 @@ def embed(
     told: Told = NOTHING_TOLD,
     format: str = ",".join(FORMATS),
     dtype: str = "float32",
-    patch: int | None = None,
-    overlap: int | None = None,
-    tile: int = 512,
-    workers: int = 1,
-    batch: int = 8,
+    patch: Whole | None = None,
+    overlap: Whole | None = None,
+    tile: Whole = 512,
+    workers: Whole = 1,
+    batch: Whole = 8,
     precision: Precision = "auto",
     resume: Switch = False,
     overwrite: Switch = False,

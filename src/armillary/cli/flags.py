@@ -1,10 +1,12 @@
 """Flags that several verbs spell the same way."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import xarray as xr
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from armillary.scene.open import open as open_scene
 
@@ -13,6 +15,29 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 Switch = Annotated[bool, Parameter(negative="")]
 """A flag that is only ever given to say yes."""
+
+
+def _whole(_: object, tokens: Sequence[Token]) -> int:
+    """A whole number, also as 8.0 or 1e3; cyclopts itself would round 1.5."""
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        number = _float(text)
+    if not number.is_integer():
+        raise ValueError(f"{text} is no whole number")  # cyclopts says of which option
+    return int(number)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""A number that is refused where it is not whole; every option that counts something is one."""
 
 
 @Parameter(name="*")
@@ -41,7 +66,7 @@ class Told:
     offset: float | None = None
     min_qa: float | None = None
     resolution: float | None = None
-    step: int | None = None
+    step: Whole | None = None
     window: Annotated[tuple[float, float, float, float] | None, Parameter(negative="")] = None
 
     def open(self, file: str) -> xr.DataArray:

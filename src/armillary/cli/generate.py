@@ -12,7 +12,7 @@ import xarray as xr
 from cyclopts import Parameter
 
 from armillary.cli.embed import stem_of, watch, weights_of
-from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told
+from armillary.cli.flags import NOTHING_TOLD, Json, Switch, Told, Whole
 from armillary.errors import BadInput
 from armillary.generate.joint import joint_of
 from armillary.models.cop_gen import CopGen
@@ -49,16 +49,16 @@ def generate(
     style: Pairs = (),
     model: str = DEFAULT_GENERATOR,
     weights: str = "default",
-    samples: int = 1,
-    seed: int = 0,
-    steps: int = 20,
+    samples: Whole = 1,
+    seed: Whole = 0,
+    steps: Whole = 20,
     guidance: float = 1.0,
     without: str = "",
     name: str | None = None,
     told: Told = NOTHING_TOLD,
-    view: int | None = None,
-    overlap: int | None = None,
-    batch: int = 16,
+    view: Whole | None = None,
+    overlap: Whole | None = None,
+    batch: Whole = 16,
     precision: Precision = "auto",
     resume: Switch = False,
     overwrite: Switch = False,

@@ -21,6 +21,7 @@ PRETRAIN = "copernicus-pretrain"
 BENCH = "copernicus-bench"
 SSL4EO = "ssl4eo-s12"
 NANO = "armillary-nano"
+FOMO = "fomo-tallos"
 _PRETRAIN_SOURCE = "Copernicus-FM pretraining loader, normalisation constants (arXiv:2503.11849)"
 _BENCH_SOURCE = "Copernicus-Bench generic task configurations (arXiv:2503.11849)"
 _SSL4EO_SOURCE = "SSL4EO-S12 (arXiv:2211.07044), which SoftCon learned from"
@@ -270,6 +271,7 @@ _DEM = Sensor(
     statistics=(
         Statistics(PRETRAIN, (0.0,), (10000.0,), "m", _PRETRAIN_SOURCE + ": metres / 10000"),
         Statistics(NANO, (300.0,), (600.0,), "m", _NANO_SOURCE + "half of the land lies below 400 m"),
+        Statistics(FOMO, (661.94061,), (792.45972,), "m", "TalloS in FoMo-Bench's configuration (arXiv:2312.10114)"),
     ),
 )
 

@@ -50,7 +50,7 @@ def parse_iso(text: str) -> datetime | None:
         return None
     try:
         return as_utc(datetime.fromisoformat(plain))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

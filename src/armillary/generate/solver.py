@@ -22,6 +22,9 @@ further by log(n / 20), so that what those miss falls with 1 / n²."""
 
 LOG_SNR_STEPS = 20
 
+MOST_STEPS = 1000
+"""A network tells about a thousand times apart."""
+
 
 @dataclass(frozen=True)
 class Solver:
@@ -35,7 +38,7 @@ class Solver:
         spacing: nodes evenly spaced in log-SNR or in time; None: in time for "dpm++3s", else in log-SNR.
 
     Raises:
-        OutOfRange: no step at all.
+        OutOfRange: no step at all, or more than MOST_STEPS.
         BadInput: no such method.
     """
 
@@ -46,6 +49,10 @@ class Solver:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise OutOfRange(f"{self.steps} steps lead nowhere; give at least 1")
+        if self.steps > MOST_STEPS:
+            raise OutOfRange(
+                f"{self.steps} steps were asked for and a network tells {MOST_STEPS} times apart; give less"
+            )
         if self.method not in METHODS:
             raise BadInput(f"{self.method!r} is no way of sampling; it is one of {', '.join(METHODS)}")
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.earth.fleet import BENCH, NANO, PRETRAIN, sensors
+from armillary.earth.fleet import BENCH, FOMO, NANO, PRETRAIN, SSL4EO, sensors
 from armillary.earth.lexicon import resolve
 from armillary.earth.sensors import Sensor, Statistics
 from armillary.errors import BadInput, BandMismatch, OutOfRange, SensorUnknown, StatisticsMissing
@@ -43,10 +43,12 @@ class Card:
     Args:
         model: what it is the card of.
         entries: sensor name -> what is used for it.
+        patch_px: side of a patch, whatever the sensor; None: each sensor's own.
     """
 
     model: str
     entries: Mapping[str, Entry]
+    patch_px: int | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.model}: statistics per sensor"]
@@ -110,7 +112,8 @@ class Card:
         for i, unit_of in enumerate(units):
             raw[i] = convert(x[i], chosen, unit_of, to=statistics.unit)
         z = torch.nan_to_num(normalise(raw, statistics), nan=0.0, posinf=0.0, neginf=0.0)
-        size = chosen.patch_px if patch_px is None else patch_px
+        own = chosen.patch_px if self.patch_px is None else self.patch_px
+        size = own if patch_px is None else patch_px
         return with_facts(z, chosen, size, lonlat=lonlat, days=days, gsd_m=gsd_m)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
@@ -135,7 +138,7 @@ class Card:
         return with_facts(
             z,
             sensor,
-            sensor.patch_px,
+            sensor.patch_px if self.patch_px is None else self.patch_px,
             lonlat=[s.window.center if known else nowhere for s, known in zip(samples, placed, strict=True)],
             days=[s.days for s in samples],
             gsd_m=[s.window.gsd_m if known else sensor.gsd_m for s, known in zip(samples, placed, strict=True)],
@@ -291,3 +294,19 @@ nano_card = Card(
     },
 )
 """Statistics of the models that are trained here: every sensor standardised."""
+
+
+_ZSCORES = "z-scores, as FoMo-Net's data sets are normalised, with the numbers of SSL4EO-S12"
+
+fomo_card = Card(
+    model="FoMo-Net",
+    entries={
+        "s1-grd": Entry(SSL4EO, "s1-grd", _ZSCORES),
+        "s1-rtc": Entry(SSL4EO, "s1-grd", "gamma0 in dB differs from sigma0 by the slope only"),
+        "s2-l1c": Entry(SSL4EO, "s2-l1c", _ZSCORES),
+        "s2-l2a": Entry(SSL4EO, "s2-l2a", _ZSCORES),
+        "dem": Entry(FOMO, "dem", "the numbers of TalloS, the only heights that FoMo-Net saw"),
+    },
+    patch_px=16,
+)
+"""FoMo-Net's statistics. Upstream normalises each data set by its own; these are those of places all over the Earth."""

@@ -11,7 +11,9 @@ a thousandth of the work. What can be saved without changing a number is a stran
 leave it out of the mapping, and it takes part in nothing. Models trained with absent strands know what that means.
 """
 
+import hashlib
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from einops import rearrange
@@ -21,8 +23,9 @@ from torch.nn.functional import interpolate, silu
 
 from armillary.errors import BadInput, BandMismatch, OutOfRange
 from armillary.models.cop_gen_sizes import AUTHORS_NAMES, COP_GEN, CopGenConfig, numbers
-from armillary.models.field import Field
+from armillary.models.field import Field, takes_part
 from armillary.models.ground import Ground
+from armillary.models.holes import filled
 from armillary.models.strand import Strand
 from armillary.models.weights import load_state
 from armillary.nn.block import POST_NORM_EPS
@@ -35,6 +38,9 @@ __all__ = ["AUTHORS_NAMES", "COP_GEN", "CopGen", "CopGenConfig", "Strand", "cop_
 
 POSITIONS_KEPT = 32
 """How many stretched position tables are remembered."""
+
+HOLES_KEPT = 512
+"""How many windows with holes are remembered filled: a sampling loop shows each at every step."""
 
 SIGMA = 0.02
 """Standard deviation of the weights of an untrained model."""
@@ -100,6 +106,7 @@ class CopGen(nn.Module):
                 Ground(config.strands, config.ground, d, guessed=bool(config.field)) if config.ground else None
             )
         self.recall: Recall[Tensor] = Recall(POSITIONS_KEPT)
+        self.whole: Recall[dict[str, Tensor]] = Recall(HOLES_KEPT)
         self.working: torch.dtype | None = None
         """Precision of the trunk's products while no gradients are wanted; None: the weights' own. See `precision`."""
         if wanted.type != "meta":
@@ -170,6 +177,31 @@ class CopGen(nn.Module):
         for i, t in told.items():
             parts = [self._answer(i, t), *(more[i] for more in (added, said) if i in more)]
             out[self.config.strands[i].name] = sum(p.float() for p in parts)
+        return out
+
+    @torch.no_grad()
+    def completed(
+        self, given: Mapping[str, Float[Tensor, "b _ _ _"]], known: Mapping[str, Bool[Tensor, "b _ _ _"]]
+    ) -> dict[str, Tensor]:
+        """Given strands whose unknown numbers are what the field expects beside the known ones; 0 without a field.
+
+        Args:
+            given: strand's name -> clean values, any where they are not known.
+            known: which are. A strand of which an item knows nothing stays 0 there: it is absent.
+        """
+        out = {s: torch.where(known[s], x, 0.0) for s, x in given.items()}
+        if self.field is None or not given:
+            return out
+        numbers = {s.name: i for i, s in enumerate(self.config.strands) if s.name in given and takes_part(s)}
+        for item in range(len(next(iter(given.values())))):
+            own = [s for s in numbers if bool(known[s][item].any())]
+            if all(bool(known[s][item].all()) for s in own):
+                continue
+            x = {s: torch.where(known[s][item], given[s][item], torch.nan).float() for s in own}
+            key = tuple((s, hashlib.sha256(v.cpu().numpy().tobytes()).digest()) for s, v in x.items())
+            found = self.whole.get(key, self.field.buffers(), partial(_filled, self.field, x, numbers))
+            for s, v in found.items():
+                out[s][item] = v.to(out[s])
         return out
 
     def _picture(self, i: int, x: Tensor, present: Tensor | None) -> Tensor:
@@ -268,3 +300,10 @@ def _remedy(state: Mapping[str, Tensor]) -> str:
     alike = [n for n, c in COP_GEN.items() if (c.tokens, c.width, 2 * (c.depth // 2)) == shape]
     what = "it has {} tokens, width {}, depth {}".format(*shape)
     return f"{what}, as {', '.join(alike)}" if alike else f"{what}, as no model of the zoo"
+
+
+def _filled(field: Field, x: Mapping[str, Float[Tensor, "c h w"]], numbers: Mapping[str, int]) -> dict[str, Tensor]:
+    """One item, NaN where a number is not known."""
+    pictures = {numbers[s]: v[None] for s, v in x.items()}
+    found = filled(field, pictures, {i: ~v.isnan() for i, v in pictures.items()})
+    return {s: found[numbers[s]][0] for s in x}

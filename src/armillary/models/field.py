@@ -139,19 +139,32 @@ class Field(nn.Module):
 
         With E[z | x] = G x, v = (alpha x - G x) / sigma, since alpha^2 + sigma^2 = 1.
         """
-        of = [c for i in members for c in self.channels[i]]
         strand = [i for i in members for _ in self.channels[i]]
-        factor = self.factor[list(rings)][:, of].double()
-        if 0 in rings:  # a mean is the sum of a wider tile's numbers over the root of how many there are
-            scale = torch.tensor([wider[i] ** 0.5 for i in strand], dtype=torch.float64, device=factor.device)
-            first = torch.tensor([ring == 0 for ring in rings], device=factor.device)[:, None, None]
-            factor = torch.where(first, factor * scale[:, None], factor)
-        c = factor @ factor.mT
+        c = self.covariance(members, rings, wider)
         a, s = alpha[:, None, strand], sigma[:, None, strand]
-        total = a[..., None] * c * a[..., None, :] + torch.diag_embed(s.square())
+        total = a[..., None] * c * a[..., None, :] + torch.diag_embed(s.square() + LEAST_SIGMA**2)
         gain = torch.linalg.solve(total, a[..., None] * c).mT
         told = (torch.diag_embed(a) - gain) / s.clamp(min=LEAST_SIGMA)[..., None]
         return torch.where(s[..., None] > LEAST_SIGMA, told, 0.0).float()
+
+    def covariance(
+        self, members: Sequence[int], rings: Sequence[int], wider: Mapping[int, float]
+    ) -> Float[Tensor, "k c c"]:
+        """Of the channels of these strands at these rings, in double precision.
+
+        Args:
+            members: numbers of the strands.
+            rings: of frequencies.
+            wider: number of a strand -> how many tiles of the model's own side its picture is.
+        """
+        factor = self.factor[list(rings)][:, [c for i in members for c in self.channels[i]]].double()
+        if 0 in rings:  # a mean is the sum of a wider tile's numbers over the root of how many there are
+            scale = torch.tensor(
+                [wider[i] ** 0.5 for i in members for _ in self.channels[i]], dtype=factor.dtype, device=factor.device
+            )
+            first = torch.tensor([ring == 0 for ring in rings], device=factor.device)[:, None, None]
+            factor = torch.where(first, factor * scale[:, None], factor)
+        return factor @ factor.mT
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,9 @@ TRUE_COLOUR = ("B04", "B03", "B02")
 
 PATCH_PX = 14
 
+STRIDE_PX = 32
+"""Pixels of the input to one of a ResNet's last map."""
+
 EIGHT_BITS = 255
 """Steps between black and white of an 8-bit file."""
 
@@ -201,25 +204,31 @@ def two_deviations(bands: tuple[str, ...], statistics: Statistics, why: str, opt
     return Intake(bands, unit, low, high, zero, one, blank=0.5, cut=True, steps=EIGHT_BITS, optional=optional, why=why)
 
 
-def _top_and_surface(make: Callable[..., Intake]) -> dict[str, Intake]:
+def reflectance(bands: tuple[str, ...], why: str, optional: tuple[str, ...] = ()) -> Intake:
+    """Counts over 10,000, not cut, which is how TorchGeo feeds most weights of SSL4EO-S12; blank is 0."""
+    zero, one = (0.0,) * len(bands), (1.0,) * len(bands)
+    return Intake(bands, "reflectance", zero, one, zero, one, blank=0.0, cut=False, optional=optional, why=why)
+
+
+def _top_and_surface(make: Callable[..., Intake], name: str = SSL4EO) -> dict[str, Intake]:
     """Thirteen channels of level 1C; of level 2A with B10 blank."""
     top, surface = sensors["s2-l1c"], sensors["s2-l2a"]
     mean, std = (
-        dict(zip(top.band_names, getattr(top.statistic(SSL4EO), k), strict=True))
+        dict(zip(top.band_names, getattr(top.statistic(name), k), strict=True))
         | dict(zip(surface.band_names, getattr(surface.statistic(SSL4EO), k), strict=True))
         for k in ("mean", "std")
     )
     filled = Statistics(SSL4EO, tuple(mean.values()), tuple(std.values()), "count", "")
     why = "never seen in training; its own statistics bring it into the same range, B10 is blank"
     return {
-        "s2-l1c": make(top.band_names, top.statistic(SSL4EO), "as trained"),
+        "s2-l1c": make(top.band_names, top.statistic(name), "as trained"),
         "s2-l2a": make(top.band_names, filled, why, optional=("B10",)),
     }
 
 
-def _radar(make: Callable[..., Intake]) -> dict[str, Intake]:
+def _radar(make: Callable[..., Intake], name: str = SSL4EO) -> dict[str, Intake]:
     """VV and VH; gamma0 with the statistics of sigma0."""
-    bands, statistics = sensors["s1-grd"].band_names, sensors["s1-grd"].statistic(SSL4EO)
+    bands, statistics = sensors["s1-grd"].band_names, sensors["s1-grd"].statistic(name)
     return {
         "s1-grd": make(bands, statistics, "as trained"),
         "s1-rtc": make(bands, statistics, "never seen in training; gamma0 differs from sigma0 by the slope"),
@@ -245,10 +254,32 @@ CARDS: Mapping[str, IntakeCard] = MappingProxyType(
             },
         ),
         "softcon-s2": IntakeCard("SoftCon", _top_and_surface(two_deviations)),
-        "softcon-s2-zscores": IntakeCard("SoftCon", _top_and_surface(zscores)),
+        "softcon-s2-zscores": IntakeCard("SoftCon", _top_and_surface(zscores, PRETRAIN)),
         "softcon-s1": IntakeCard("SoftCon", _radar(two_deviations)),
-        "softcon-s1-zscores": IntakeCard("SoftCon", _radar(zscores)),
+        "softcon-s1-zscores": IntakeCard("SoftCon", _radar(zscores, PRETRAIN)),
+        "softcon-s2-32": IntakeCard("SoftCon", _top_and_surface(two_deviations), patch_px=STRIDE_PX),
+        "softcon-s2-32-zscores": IntakeCard("SoftCon", _top_and_surface(zscores, PRETRAIN), patch_px=STRIDE_PX),
+        "softcon-s1-32": IntakeCard("SoftCon", _radar(two_deviations), patch_px=STRIDE_PX),
+        "softcon-s1-32-zscores": IntakeCard("SoftCon", _radar(zscores, PRETRAIN), patch_px=STRIDE_PX),
+        "ssl4eo-s2-reflectance": IntakeCard(
+            "SSL4EO-S12",
+            {
+                "s2-l1c": reflectance(sensors["s2-l1c"].band_names, "as TorchGeo feeds it"),
+                "s2-l2a": reflectance(sensors["s2-l1c"].band_names, "never seen in training; B10 is 0", ("B10",)),
+            },
+            patch_px=STRIDE_PX,
+        ),
+        "s2-l2a-reflectance": IntakeCard(
+            "ResNet-50",
+            {
+                name: reflectance(sensors["s2-l2a"].band_names, "counts over 10,000, without B10")
+                for name in ("s2-l2a", "s2-l1c")
+            },
+            patch_px=STRIDE_PX,
+        ),
     }
 )
-"""Name -> card. SoftCon learned from 8-bit pictures (two deviations to each side); TorchGeo feeds it plain z-scores,
-which is another range: the cards called "-zscores" do so too, to compare with its numbers."""
+"""Name -> card. SoftCon learned from 8-bit pictures (two deviations to each side, in SSL4EO-S12's statistics). TorchGeo
+feeds the same weights plain z-scores, which is another range, and in other statistics: those of DeCUR's code, which
+Copernicus-Pretrain took over. The cards called "-zscores" do so too, to compare with its numbers; those called "-32"
+are of convolutional models, whose last map has one pixel for 32."""

@@ -21,12 +21,15 @@ import torch
 from armillary.errors import BadInput
 from armillary.models.cop_gen import CopGen
 from armillary.models.copernicus_fm import CopernicusFM
+from armillary.models.fomo_net import FoMoNet
+from armillary.models.resnet import ResNet
 from armillary.models.vit import ViT
 from armillary.nn.linear import Linear
 
 Precision = Literal["float32", "bfloat16", "auto"]
 Resolved = Literal["float32", "bfloat16"]
-M = TypeVar("M", bound=CopernicusFM | ViT | CopGen)
+Castable = CopernicusFM | ViT | ResNet | FoMoNet | CopGen
+M = TypeVar("M", bound=Castable)
 
 DTYPES: Mapping[Resolved, torch.dtype] = MappingProxyType({"float32": torch.float32, "bfloat16": torch.bfloat16})
 
@@ -73,9 +76,7 @@ def cast(model: M, precision: str) -> M:
 
 def precision_of(model: object) -> Resolved:
     """In which precision a model multiplies, for a receipt; "float32" for a model that cannot be cast."""
-    return (
-        "bfloat16" if isinstance(model, CopernicusFM | ViT | CopGen) and model.working == torch.bfloat16 else "float32"
-    )
+    return "bfloat16" if isinstance(model, Castable) and model.working == torch.bfloat16 else "float32"
 
 
 def _has_native_bfloat16(device: torch.device) -> bool:

@@ -1,6 +1,7 @@
 """Weights: from a file or a hub to a model, strictly, and back.
 
-The one place that knows the *official* key names of Copernicus-FM, of the layout of DINOv2 and of COP-GEN. Inside,
+The one place that knows the *official* key names of Copernicus-FM, of the layouts of DINOv2 and of torchvision's
+ResNet, of COP-GEN and of FoMo-Net. Inside,
 parameters are called by what they are; `official_name` says what each is called on file. A file of another shape is
 refused with the full list of differences.
 """
@@ -25,14 +26,17 @@ from armillary.errors import WeightsMismatch, WeightsMissing, need
 
 HUB = "hf://"
 
-UNDER = ("model", "state_dict", "nnet_ema", "ema", "nnet")
+UNDER = ("model", "state_dict", "nnet_ema", "ema", "nnet", "teacher")
 """Under which names a file may hold its tensors beside other things; averaged ones before those they average."""
 
 PACKAGED = "package://"
 """An address that begins with this is a file that ships with this program, in models/data."""
 
-IGNORED = ("head.", "mask_token")
+IGNORED = ("head.", "mlp_head.", "mask_token")
 """Keys that belong to a classifier or to pretraining; the encoder does not read them."""
+
+BACKBONES = ("encoder_q.", "base_encoder.", "backbone.", "encoder.")
+"""What may stand before the names of a ResNet's backbone in a checkpoint of its training."""
 
 OWN_PREFIX = "armillary."
 """On file, the project's own parameters, which no official file has, begin with this."""
@@ -68,9 +72,38 @@ _COP_GEN = (
     (r"\.join\.", ".skip_linear."),
 )
 
+_RESNET = (
+    (r"^first\.", "conv1."),
+    (r"^first_norm\.", "bn1."),
+    (r"^trunk\.stages\.0\.", "layer1."),
+    (r"^trunk\.stages\.1\.", "layer2."),
+    (r"^trunk\.stages\.2\.", "layer3."),
+    (r"^trunk\.stages\.3\.", "layer4."),
+)
+
+_FOMO_NET = (
+    (r"^cut\.(?:shared\.)?", "to_patch_embedding."),
+    (r"^(to_patch_embedding(?:\.\d+)?)\.pixel_norm\.", r"\1.1."),
+    (r"^(to_patch_embedding(?:\.\d+)?)\.linear\.", r"\1.2."),
+    (r"^(to_patch_embedding(?:\.\d+)?)\.token_norm\.", r"\1.3."),
+    (r"^spectrum$", "spectral_embedding"),
+    (r"^place\.cls_token$", "cls_token"),
+    (r"^place\.table$", "pos_embedding"),
+    (r"^trunk\.layers\.(\d+)\.norm1\.", r"transformer.layers.\1.0.norm."),
+    (r"^trunk\.layers\.(\d+)\.attention\.qkv\.", r"transformer.layers.\1.0.to_qkv."),
+    (r"^trunk\.layers\.(\d+)\.attention\.proj\.", r"transformer.layers.\1.0.to_out.0."),
+    (r"^trunk\.layers\.(\d+)\.norm2\.", r"transformer.layers.\1.1.net.0."),
+    (r"^trunk\.layers\.(\d+)\.mlp\.fc1\.", r"transformer.layers.\1.1.net.1."),
+    (r"^trunk\.layers\.(\d+)\.mlp\.fc2\.", r"transformer.layers.\1.1.net.4."),
+    (r"^trunk\.norm\.", "transformer.norm."),
+    (r"^(ground_size|bound)(\.|$)", OWN_PREFIX + r"\1\2"),
+)
+
 OFFICIAL = (
     *_GENERATOR,
     *_COP_GEN,
+    *_RESNET,
+    *_FOMO_NET,
     (r"^spectral\.", "patch_embed_spectral."),
     (r"^named\.", "patch_embed_variable."),
     (r"^language\.", "patch_embed_variable.language_proj."),
@@ -123,6 +156,26 @@ def dinov2_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return named
 
 
+def resnet_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone of a ResNet's state dict in torchvision's naming, as SoftCon and TorchGeo publish it.
+
+    A checkpoint of MoCo holds two encoders and a queue under names such as "module.encoder_q.layer1.0.conv1.weight",
+    DINO's its teacher under "backbone."; what is not of the first of `BACKBONES` that is there is left out, and so are
+    the head and the counters of batches.
+    """
+    bare = {k.removeprefix("module."): v for k, v in state.items()}
+    before = next((b for b in BACKBONES if any(k.startswith(b) for k in bare)), "")
+    named = {k.removeprefix(before): v for k, v in bare.items() if k.startswith(before)}
+    return {k: v for k, v in named.items() if not k.startswith("fc.") and not k.endswith(".num_batches_tracked")}
+
+
+def fomo_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The encoder of a state dict of FoMo-Net; a checkpoint of its pretraining holds it under "encoder."."""
+    bare = {k.removeprefix("module."): v for k, v in state.items()}
+    inside = {k.removeprefix("encoder."): v for k, v in bare.items() if k.startswith("encoder.")}
+    return inside if "spectral_embedding" in inside else bare
+
+
 def load_state(
     model: nn.Module,
     state: Mapping[str, Tensor],
@@ -141,7 +194,7 @@ def load_state(
         naming: our name of a parameter -> its name on file.
 
     Raises:
-        WeightsMismatch: with every missing, unexpected and mis-shaped key.
+        WeightsMismatch: with every missing, unexpected and mis-shaped key; or a value is NaN or infinite.
     """
     ours = {naming(k): k for k in model.state_dict()}
     shapes = {naming(k): tuple(v.shape) for k, v in model.state_dict().items()}
@@ -159,6 +212,12 @@ def load_state(
         raise WeightsMismatch(
             f"{source} is no weight file of this model ({len(shapes)} keys expected, {len(theirs)} found); {remedy}; "
             f"the differences are {found}"
+        )
+    broken = [k for k, v in theirs.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())]
+    if broken:
+        raise WeightsMismatch(
+            f"{source} holds numbers that are NaN or infinite, in {', '.join(broken[:3])}"
+            f"{f' and {len(broken) - 3} more' if len(broken) > 3 else ''}; the file is damaged: give another"
         )
     model.load_state_dict({ours[k]: v.to(torch.float32) for k, v in theirs.items()}, assign=True)
 
@@ -272,8 +331,8 @@ def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:
     for key in UNDER:
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
-    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise WeightsMismatch(f"{path} holds no dict of tensors but {type(found).__name__}; give the state dict itself")
+    if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()):
+        raise WeightsMismatch(f"{path} holds no tensors by name ({type(found).__name__}); give the state dict itself")
     return cast(dict[str, Tensor], dict(found))
 
 

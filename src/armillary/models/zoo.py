@@ -12,7 +12,10 @@ from armillary.errors import BadInput, WeightsMissing
 from armillary.models.cop_gen import CopGen, cop_gen_of
 from armillary.models.cop_gen_sizes import COP_GEN, CopGenConfig
 from armillary.models.copernicus_fm import CopernicusFM, random_model, random_sentence_projection
+from armillary.models.fomo_net import FoMoNet, fomo_of, random_fomo
+from armillary.models.fomo_sizes import FOMO_NETS, FoMoConfig
 from armillary.models.language import read_vectors
+from armillary.models.resnet import RESNETS, ResNet, ResNetConfig, random_resnet, resnet_of
 from armillary.models.sizes import SIZES, CopernicusFMConfig, Quirks
 from armillary.models.vit import VITS, ViT, ViTConfig, random_vit, vit_of
 from armillary.models.weights import OWN_PREFIX, PACKAGED, load_state, locate, read_tensors
@@ -26,7 +29,7 @@ DEFAULT_WEIGHTS: Mapping[str, str] = MappingProxyType(
 """Model name -> where its default weights are."""
 
 _COPERNICUS_FM, _SOFTCON = "hf://wangyi111/Copernicus-FM", "hf://wangyi111/softcon"
-_DINOV2 = "https://dl.fbaipublicfiles.com/dinov2"
+_DINOV2, _TORCHGEO = "https://dl.fbaipublicfiles.com/dinov2", "hf://torchgeo"
 
 OFFICIAL_FILES: Mapping[str, str] = MappingProxyType(
     {
@@ -42,20 +45,38 @@ OFFICIAL_FILES: Mapping[str, str] = MappingProxyType(
         "softcon-base-s2": f"{_SOFTCON}/B13_vitb14_softcon.pth",
         "softcon-small-s1": f"{_SOFTCON}/B2_vits14_softcon.pth",
         "softcon-base-s1": f"{_SOFTCON}/B2_vitb14_softcon.pth",
+        "softcon-small-s2-zscores": f"{_SOFTCON}/B13_vits14_softcon.pth",
+        "softcon-base-s2-zscores": f"{_SOFTCON}/B13_vitb14_softcon.pth",
+        "softcon-small-s1-zscores": f"{_SOFTCON}/B2_vits14_softcon.pth",
+        "softcon-base-s1-zscores": f"{_SOFTCON}/B2_vitb14_softcon.pth",
+        "softcon-resnet50-s2": f"{_SOFTCON}/B13_rn50_softcon.pth",
+        "softcon-resnet50-s1": f"{_SOFTCON}/B2_rn50_softcon.pth",
+        "softcon-resnet50-s2-zscores": f"{_SOFTCON}/B13_rn50_softcon.pth",
+        "softcon-resnet50-s1-zscores": f"{_SOFTCON}/B2_rn50_softcon.pth",
+        "moco-resnet50-s2": f"{_TORCHGEO}/resnet50_sentinel2_all_moco/resnet50_sentinel2_all_moco-df8b932e.pth",
+        "moco-resnet50-s1": f"{_TORCHGEO}/resnet50_sentinel1_all_moco/resnet50_sentinel1_all_moco-906e4356.pth",
+        "dino-resnet50-s2": f"{_TORCHGEO}/resnet50_sentinel2_all_dino/resnet50_sentinel2_all_dino-d6c330e9.pth",
+        "decur-resnet50-s2": f"{_TORCHGEO}/decur/rn50_ssl4eo-s12_ms_decur_ep100-fc6b09ff.pth",
+        "decur-resnet50-s1": f"{_TORCHGEO}/decur/rn50_ssl4eo-s12_sar_decur_ep100-f0e69ba2.pth",
+        "resnet50-s2-l2a": f"{_TORCHGEO}/seco-eco/resnet50_sentinel2_all_seco_eco-a273eb78.pth",
+        "fomo-net-1": "https://www.dropbox.com/scl/fi/4ckmxlcbc0tcod8hknp7c/fomo_single_embedding_layer_weights.pt",
         "cop-gen-beta": "hf://mespinosami/COP-GEN-Beta/nnet_ema_114000.pth",
         "cop-gen-base": "hf://mespinosami/copgen-base/500000_nnet_ema.pth",
     }
 )
 """Model name -> where its authors publish it.
 
-Copernicus-FM and COP-GEN: CC-BY-4.0; DINOv2 and SoftCon: Apache-2.0; COP-GEN-Beta: its authors name no licence.
+Copernicus-FM and COP-GEN: CC-BY-4.0; DINOv2, SoftCon and SSL4EO-S12: Apache-2.0; FoMo-Net: MIT; COP-GEN-Beta: its
+authors name no licence.
 """
 
+Config = CopernicusFMConfig | ViTConfig | ResNetConfig | FoMoConfig
+"""What builds a model that embeds."""
 
-ZOO: Mapping[str, CopernicusFMConfig | ViTConfig] = MappingProxyType({**SIZES, **VITS})
+ZOO: Mapping[str, Config] = MappingProxyType({**SIZES, **VITS, **RESNETS, **FOMO_NETS})
 """Name of a model that embeds -> the configuration that builds it. Those that generate are in `COP_GEN`."""
 
-Encoder = CopernicusFM | ViT
+Encoder = CopernicusFM | ViT | ResNet | FoMoNet
 """What embeds."""
 
 Model = Encoder | CopGen
@@ -117,9 +138,9 @@ def load_encoder(
     if name not in ZOO:
         raise BadInput(f"no model is called {name!r}; known are {', '.join((*ZOO, *COP_GEN))}")
     config = ZOO[name]
-    if isinstance(config, ViTConfig):
+    if not isinstance(config, CopernicusFMConfig):
         _refuse_extras(name, vectors, sentence_route, quirks)
-        return _vit(name, config, weights, seed)
+        return _plain(name, config, weights, seed)
     config = config if quirks is None else replace(config, quirks=quirks)
     table = vectors if isinstance(vectors, Mapping) else None if vectors is None else read_vectors(vectors)
     if weights is None:
@@ -153,11 +174,23 @@ def _cop_gen(name: str, config: CopGenConfig, weights: str | PathLike[str] | Non
     return cop_gen_of(config, read_tensors(locate(source)), source=str(source))
 
 
-def _vit(name: str, config: ViTConfig, weights: str | PathLike[str] | None, seed: int) -> ViT:
-    if weights is None:
-        return random_vit(config, seed=seed)
+def _plain(
+    name: str, config: ViTConfig | ResNetConfig | FoMoConfig, weights: str | PathLike[str] | None, seed: int
+) -> ViT | ResNet | FoMoNet:
     source = _default(name) if weights == "default" else weights
-    return vit_of(config, read_tensors(locate(source)), source=str(source))
+    state = None if source is None else read_tensors(locate(source))
+    match config:
+        case ViTConfig():
+            return random_vit(config, seed=seed) if state is None else vit_of(config, state, source=str(source))
+        case ResNetConfig():
+            return random_resnet(config, seed=seed) if state is None else resnet_of(config, state, source=str(source))
+        case FoMoConfig():
+            return random_fomo(config, seed=seed) if state is None else fomo_of(config, state, source=str(source))
+
+
+def native_patch_px(model: object) -> int | None:
+    """Side of the patches of a model that has no choice; None for one that takes any."""
+    return model.config.patch_px if isinstance(model, ViT | ResNet | FoMoNet) else None
 
 
 def _from_file(

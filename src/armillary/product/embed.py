@@ -12,8 +12,8 @@ from armillary.earth.window import Window
 from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CopernicusFM
 from armillary.models.precision import cast
-from armillary.models.vit import ViT, native_patch_px
-from armillary.models.zoo import DEFAULT_MODEL, load_encoder
+from armillary.models.zoo import DEFAULT_MODEL, load_encoder, native_patch_px
+from armillary.models.zoo import Encoder as Network
 from armillary.product.strips import Encoder, Plan, plan_of, strips
 from armillary.sample.batch import Batch
 
@@ -93,7 +93,7 @@ def _encoder(model: str | Encoder, precision: str | None) -> Encoder:
         raise BadInput(f"model={model!r} was given; give a name that arm.load_model knows, or a model with batch()")
     if precision is None:
         return model
-    if not isinstance(model, CopernicusFM | ViT):
+    if not isinstance(model, Network):
         raise BadInput(f"precision={precision!r} was asked of {type(model).__name__}, which has none; leave it out")
     return cast(model, precision)
 

@@ -1,6 +1,7 @@
 """`arm.generate`: scenes in, synthetic scenes of other sensors of the same place out."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import Tensor
 from armillary.earth.card import card_text
 from armillary.earth.fleet import sensors
 from armillary.earth.when import iso
-from armillary.errors import BadInput
+from armillary.errors import BadInput, OutOfRange
 from armillary.generate.condition import Roles
+from armillary.generate.denoiser import Shapes
 from armillary.generate.joint import JOINT, joint_of
 from armillary.generate.noise import seed_of
 from armillary.generate.sampler import final, sample
@@ -168,18 +170,53 @@ def _tensors(
     if len(items) != 1 or items == {0}:
         shown = ", ".join(f"{s} {tuple(v.shape)}" for s, v in x.items())
         raise BadInput(f"{shown} was given; give (b c h w) of each strand, with as many items in each")
-    shapes = dict(joint.shapes) | {s: (v.shape[1], v.shape[2], v.shape[3]) for s, v in x.items()}
+    infinite = [s for s, v in x.items() if bool(torch.isinf(v).any())]
+    if infinite:
+        raise BadInput(f"{', '.join(infinite)} holds infinite numbers; give NaN where a number is not known")
+    shapes = _scaled(joint.shapes, x)
+    shapes |= {s: (v.shape[1], v.shape[2], v.shape[3]) for s, v in x.items()}
     wanted = dict.fromkeys(s for o in menu.asked(names_of(to)) for s in o.strands)
     roles = Roles.asking(joint.shapes, wanted, x, "left out", guidance=how.guidance)
     n, device = items.pop(), next(network.parameters()).device
     present = _present(x, joint.shapes, n).to(device)
     denoise = partial(network, present=None if bool(present.all()) else present)
+    given = network.completed(x, {s: torch.isfinite(v) for s, v in x.items()})
     made = []
     for k in range(samples):
         seeds = [seed_of(seed_of(seed, "item", i), "sample", k) if k else seed_of(seed, "item", i) for i in range(n)]
-        last = final(sample(denoise, joint.path, roles, x, shapes, seeds, Solver(steps=how.steps), device))
+        last = final(sample(denoise, joint.path, roles, given, shapes, seeds, Solver(steps=how.steps), device))
+        odd = [s for s in roles.named("generate") if not bool(torch.isfinite(last.x[s]).all())]
+        if odd:
+            raise OutOfRange(
+                f"what the network says of {', '.join(odd)} is no number: a value that was given, or "
+                f"guidance={how.guidance:g}, is far from anything it knows; give network numbers"
+            )
         made.append({s: last.x[s] for s in roles.named("generate")})
     return made[0] if samples == 1 else {s: torch.stack([m[s] for m in made]) for s in made[0]}
+
+
+def _scaled(own: Shapes, x: Mapping[str, Tensor]) -> dict[str, tuple[int, int, int]]:
+    """Shapes of all strands over the ground that is given, which may be wider than a tile of the model.
+
+    Raises:
+        BadInput: strands of different ground, or less than one pixel of something.
+    """
+    pictures = {s: v.shape[-2:] for s, v in x.items() if s in own and own[s][1] > 1}
+    tiles = {(Fraction(h, own[s][1]), Fraction(w, own[s][2])) for s, (h, w) in pictures.items()} or {
+        (Fraction(1), Fraction(1))
+    }
+    down, across = tiles.pop()
+    sides = {s: (n[1] * down, n[2] * across) if n[1] > 1 else n[1:] for s, n in own.items()}
+    if tiles or any(Fraction(k).denominator > 1 for pair in sides.values() for k in pair):
+        shown = ", ".join(f"{s} {h} x {w}" for s, (h, w) in pictures.items())
+        raise BadInput(
+            f"{shown} pixels were given; of one piece of ground the model sees {_sides(own)}, or as many times that"
+        )
+    return {s: (own[s][0], int(h), int(w)) for s, (h, w) in sides.items()}
+
+
+def _sides(own: Shapes) -> str:
+    return ", ".join(f"{s} {h} x {w}" for s, (_, h, w) in own.items() if h > 1)
 
 
 def _present(x: Mapping[str, Tensor], strands: Iterable[str], items: int) -> Bool[Tensor, "b m"]:

@@ -153,8 +153,14 @@ class Staging:
 
 def differences(kept: dict[str, object], asked: dict[str, object]) -> str:
     """What differs between two configurations, in words; "" when nothing does."""
-    keys = [k for k in sorted({*kept, *asked}) if kept.get(k) != asked.get(k)]
-    return "; ".join(f"{k} was {_short(kept.get(k))}, now {_short(asked.get(k))}" for k in keys)
+    said = []
+    for k in (k for k in sorted({*kept, *asked}) if kept.get(k) != asked.get(k)):
+        before, now = kept.get(k), asked.get(k)
+        if isinstance(before, dict) and isinstance(now, dict):
+            said.append(f"{k}: {differences(before, now)}")
+        else:
+            said.append(f"{k} was {_short(before)}, now {_short(now)}")
+    return "; ".join(said)
 
 
 def _short(value: object) -> str:

@@ -20,7 +20,7 @@ import xarray as xr
 from armillary.alone import alone
 from armillary.earth.when import iso, utc
 from armillary.errors import ArmillaryError, BadInput, EmptyScene, OutputRefused, PlaceUnknown
-from armillary.models.vit import native_patch_px
+from armillary.models.zoo import native_patch_px
 from armillary.product import preview, receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB, write_cog
 from armillary.product.cube import CONVENTION, write_zarr

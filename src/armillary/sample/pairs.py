@@ -140,7 +140,11 @@ class Pairs:
             if len(companies[0]) >= self.together:
                 spots += list(self._blocks(place, f"{place}#{lock}" if place in several else place, rows[0], companies))
         if not spots:
-            raise BadInput(f"no grid in {self.folder} shows {self.together} sensors at once; ask for fewer")
+            found = ", ".join(sorted({row.sensor for row in self._tiles.rows}))
+            raise BadInput(
+                f"{self.together} sensors at one place and time were asked for, and no place in {self.folder} with "
+                f"split={self.split} shows so many (it has {found}); add places that at least {self.together} saw"
+            )
         return tuple(spots)
 
     def _blocks(self, place: str, name: str, row: Row, companies: tuple[tuple[Row, ...], ...]) -> Iterator["_Spot"]:

@@ -7,6 +7,7 @@ that it averages. Network numbers have mean 0 and deviation 1, roughly; what is 
 """
 
 import math
+from calendar import isleap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -331,7 +332,7 @@ class Date:
         first = min(times)
         mean = first + sum((t - first for t in times), timedelta()) / len(times)
         start = datetime(mean.year, 1, 1, tzinfo=UTC)
-        share = (mean - start) / (datetime(mean.year + 1, 1, 1, tzinfo=UTC) - start)
+        share = (mean - start) / timedelta(days=366 if isleap(mean.year) else 365)
         return np.array([share, mean.year], np.float32)[:, None, None]
 
     def encode(self, values: Values) -> Numbers:

@@ -119,8 +119,17 @@ class Thumbs:
         rows = [r for r in self._tiles.rows if (r.sensor, r.lock) in NAMES]
         known = sorted({_group(r) for r in rows})
         odd = [g for g in self.groups if g not in known]
-        if odd or not rows:
-            raise BadInput(f"groups {odd} were asked of {self.folder}, which has {', '.join(known) or 'no flood site'}")
+        if not rows:
+            seen = ", ".join(sorted({r.sensor for r in self._tiles.rows}))
+            raise BadInput(
+                f"flood sites were asked of {self.folder}, which has tiles of {seen} alone; give tiles of ombria-s1, "
+                "ombria-s2 and water before and after a flood (studies/pairs.py writes them), or train cop-gen-nano, "
+                "which learns from tiles of any places"
+            )
+        if odd:
+            raise BadInput(
+                f"groups {', '.join(odd)} were asked of {self.folder}, which has {', '.join(known)}; ask for those"
+            )
         found: dict[str, list[Row]] = {}
         for row in rows:
             if not self.groups or _group(row) in self.groups:

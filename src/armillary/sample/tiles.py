@@ -34,6 +34,9 @@ from armillary.sample.sample import Sample
 TABLE = "tiles.parquet"
 SPLITS = ("train", "held-out")
 
+BEYOND = 1.8e19
+"""No sensor measures so much: its square, which losses are made of, is the largest number of 32 bits."""
+
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -183,13 +186,19 @@ class Tiles:
         """A tile, or the crop of it that lies under these rows and columns; nothing else is read.
 
         Raises:
-            SceneUnreadable: its shard is damaged or not there.
+            SceneUnreadable: its shard is damaged or not there, or holds what is infinite or as good as that.
         """
         rows, cols = rows or slice(0, row.height), cols or slice(0, row.width)
         stored = self._stored(row, rows, cols)
         window = row.window.crop(rows=rows, cols=cols)
         time = None if row.time is None else utc(row.time)
-        return Sample(_decode(stored, row), _sensor(row.sensor, row.bands), window, time)
+        values = _decode(stored, row)
+        if stored.dtype.kind == "f" and (np.abs(values) >= BEYOND).any():
+            raise SceneUnreadable(
+                f"{row.sensor} of {row.place} ({row.id} in {self.folder / row.shard}) holds values that are infinite "
+                f"or beyond {BEYOND:g}; write the tiles again, with NaN where a value is unknown"
+            )
+        return Sample(values, _sensor(row.sensor, row.bands), window, time)
 
     def verify(self) -> Iterator[Row]:
         """Every tile in turn, after its checksum was found right.

@@ -156,9 +156,9 @@ def _row(
 def _encode(tile: Tile) -> tuple[Shaped[np.ndarray, "c h w"], float, int | None]:
     """Stored numbers, their scale, and the one that means nothing: 8 bit where that suffices, else 16, else floats."""
     pixels = tile.sample.pixels
-    if tile.scale is None:
-        return np.ascontiguousarray(pixels, np.float32), 1.0, None
     absent = ~np.isfinite(pixels)
+    if tile.scale is None:
+        return np.where(absent, np.float32(np.nan), pixels).astype(np.float32), 1.0, None
     values = np.where(absent, np.float32(0), pixels)
     with np.errstate(over="ignore"):  # infinite counts do not fit either
         counts = np.rint(values / tile.scale)

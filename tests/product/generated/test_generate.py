@@ -361,3 +361,39 @@ def test_tensors_are_refused_with_what_is_for_scenes_and_with_other_axes(nano: C
             arm.generate({"s1-rtc": x}, to=["dem"], model=nano, **ask)
     with pytest.raises(BadInput, match=r"give \(b c h w\)"):
         arm.generate({"s1-rtc": x[0]}, to=["dem"], model=nano)
+
+
+def test_codes_that_the_model_does_not_know_were_not_measured(nano: CopGen, view: MakeView) -> None:
+    cover = view("land-cover")
+    cover.values[:] = 77
+    with pytest.raises(EmptyScene, match="land-cover"):
+        arm.generate({"land-cover": cover}, to=["s2-l2a"], model=nano, **FAST)
+
+
+def test_a_square_with_one_unknown_pixel_is_the_mean_of_the_others(nano: CopGen, view: MakeView) -> None:
+    whole = view("s2-l1c")
+    holed = whole.copy()
+    holed.values[:, ::2, ::2] = np.nan
+    apart = [arm.generate(x, to=["dem"], model=nano, steps=1)["dem"] for x in (whole, holed, whole.where(False, 0.9))]
+    assert float(np.abs(apart[0] - apart[1]).mean()) < 0.2 * float(np.abs(apart[0] - apart[2]).mean())
+
+
+def test_tensors_of_one_piece_of_ground_may_be_wider_than_a_tile(nano: CopGen) -> None:
+    made = arm.generate({"s1-rtc": torch.zeros(1, 2, 128, 64)}, to=["dem", "s2-l2a"], model=nano, **FAST)
+    assert (made["dem"].shape, made["s2-l2a-20m"].shape) == ((1, 1, 64, 32), (1, 6, 64, 32))
+    with pytest.raises(BadInput, match="of one piece of ground the model sees s1-rtc 64 x 64"):
+        arm.generate(
+            {"s1-rtc": torch.zeros(1, 2, 128, 64), "dem": torch.zeros(1, 1, 32, 32)},
+            to=["s2-l2a"], model=nano, **FAST,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [math.inf, 1e38])
+def test_tensors_without_sense_are_refused(nano: CopGen, value: float) -> None:
+    with pytest.raises((BadInput, OutOfRange), match=r"infinite numbers|is no number"):
+        arm.generate({"s1-rtc": torch.full((1, 2, 64, 64), value)}, to=["dem"], model=nano, **FAST)
+
+
+def test_windows_fall_into_whole_tokens(nano: CopGen, view: MakeView) -> None:
+    with pytest.raises(OutOfRange, match="view_px=40 were asked for; give a multiple of"):
+        arm.generate(view("s1-rtc"), to=["dem"], model=nano, view_px=40, **FAST)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,8 @@ def test_the_network_is_shown_zero_for_unknown_numbers_and_told_which_strands_ar
         def forward(self, x: dict, times: torch.Tensor, present: torch.Tensor | None) -> dict:
             seen.update(x, present=present)
             return x
+
+        completed = CopGen(replace(nano.config, field=None)).completed
 
     codes = menu_of(nano)[0].codes
     x = {

@@ -12,7 +12,7 @@ import xarray as xr
 from PIL import Image
 
 import armillary as arm
-from armillary.errors import EmptyScene, OutputRefused, PlaceUnknown
+from armillary.errors import EmptyScene, OutOfRange, OutputRefused, PlaceUnknown
 from armillary.models.cop_gen import CopGen
 from armillary.product.generated.menu import menu_of
 from armillary.product.generated.plan import How, Plan, plan_of
@@ -187,3 +187,20 @@ def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(
     with pytest.raises(OutputRefused, match="No space left on device"):
         run(planned(scene, nano), nano, Order(tmp_path / "o", "szene"))
     assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_a_refusal_on_the_way_does_not_stand_in_the_way_of_the_next_run(
+    scene: xr.DataArray, nano: CopGen, tmp_path: Path
+) -> None:
+    bad = replace(planned(scene, nano, samples=1), how=replace(HOW, guidance=1e38))
+    bad = replace(bad, roles=replace(bad.roles, guidance=1e38))
+    with pytest.raises(OutOfRange, match="guidance=1e"):
+        run(bad, nano, Order(tmp_path, "szene"))
+    assert not tmp_path.exists()
+    assert run(planned(scene, nano, samples=1), nano, Order(tmp_path, "szene"))[-1].stage == "done"
+
+
+def test_a_setting_that_differs_is_named(made: Path, scene: xr.DataArray, nano: CopGen) -> None:
+    other = replace(planned(scene, nano), how=replace(HOW, place=False))
+    with pytest.raises(OutputRefused, match="how: place was true, now false"):
+        run(other, nano, Order(made, "szene"))

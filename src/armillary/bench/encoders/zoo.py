@@ -14,12 +14,12 @@ from armillary.bench.encoders.encoder import FACTS, Encoder, Look, Sight
 from armillary.bench.encoders.foreign import torchgeo_encoder
 from armillary.bench.encoders.shown import as_published
 from armillary.errors import BadInput
-from armillary.models.card import Card
+from armillary.models.copernicus_fm import CopernicusFM
+from armillary.models.fomo_net import FoMoNet
 from armillary.models.precision import cast, precision_of
-from armillary.models.vit import native_patch_px
 from armillary.models.weights import weights_sha256
 from armillary.models.zoo import Encoder as Network
-from armillary.models.zoo import load_encoder
+from armillary.models.zoo import load_encoder, native_patch_px
 from armillary.probe.features import View, seen
 from armillary.sample.batch import Batch
 from armillary.sample.sample import Sample
@@ -56,8 +56,7 @@ class ZooEncoder:
     def of(cls, name: str, model: Network, device: str = "cpu", precision: str = "float32") -> "ZooEncoder":
         """From a model in memory."""
         placed = cast(model.to(device), precision)
-        told = FACTS if isinstance(model.card, Card) else ()
-        return cls(name, placed, f"{weights_sha256(model)}-{precision_of(placed)}", told, device)
+        return cls(name, placed, f"{weights_sha256(model)}-{precision_of(placed)}", _told(model), device)
 
     def see(self, samples: Sequence[Sample], look: Look) -> Sight:
         """Vectors are the pooled ones, maps the four taps of the trunk."""
@@ -68,7 +67,7 @@ class ZooEncoder:
 
     def batch(self, samples: Sequence[Sample], look: Look) -> Batch:
         """Samples as the model reads them in this look; a model that learns is fed with the same."""
-        if look.official is not None and isinstance(self.model.card, Card):
+        if look.official is not None and isinstance(self.model, CopernicusFM):
             return as_published(samples, look.official, look.knows)
         batch = self.model.card.collate(samples)
         h, w = batch.pixels.shape[-2:]
@@ -84,6 +83,13 @@ class ZooEncoder:
             few = min(h, w) < FEWEST_TOKENS * patch_px
             return FEWEST_TOKENS * patch_px if few else None
         return asked if fixed is None else max(round(asked / fixed), FEWEST_TOKENS) * fixed
+
+
+def _told(model: Network) -> tuple[str, ...]:
+    """Which facts a model uses beside pixels."""
+    if isinstance(model, CopernicusFM):
+        return FACTS
+    return ("area",) if isinstance(model, FoMoNet) and model.config.ground_size else ()
 
 
 def open_encoder(name: str, *, device: str = "cpu", precision: str = "float32") -> Encoder:

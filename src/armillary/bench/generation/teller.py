@@ -89,9 +89,11 @@ class Teller:
         """Raises BadInput where the network's answer is no number: it would be counted nowhere."""
         codes = self.joint.codes
         ready = {id(item): encode({s: item[s] for s in given}, codes) for item in items}
-        x = stack([ready[id(item)] for item in items], codes).x
+        seen = stack([ready[id(item)] for item in items], codes)
         roles = Roles.asking(self.joint.shapes, want, given, "left out")
-        held = {s: x[s] for s in given}
+        held = {s: seen.x[s] for s in given}
+        if isinstance(self.denoise, CopGen):
+            held = self.denoise.completed(held, {s: seen.known[s] for s in given})
         states = sample(self.denoise, self.joint.path, roles, held, self.joint.shapes, list(seeds), solver, self.device)
         made: Mapping[str, Tensor] = final(states).x
         broken = [s for s in want if not torch.isfinite(made[s]).all()]

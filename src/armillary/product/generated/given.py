@@ -1,12 +1,14 @@
 """Given: what was measured, as the network reads it; and what it is told of places that were not measured.
 
-Training shows an unknown number as 0, and a strand without any number as absent. So that windows of a large scene are
-shown the same, unknown numbers travel through the sampling loop as `UNKNOWN` and are turned into both at the network.
+A strand without any number is absent for the network, as in training; a number that is unknown beside known ones
+becomes what the model's field expects there (`models.holes`), or 0 without a field. Both are decided window by window,
+so unknown numbers travel through the sampling loop as `UNKNOWN`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,8 +27,17 @@ from armillary.sample.strands import HEIGHT_M, RELIEF_M, Bands, Categories, Code
 UNKNOWN = -1e30
 """Stands for a number that is not known; no value comes near it."""
 
-Network = Callable[[ByStrand, Float[Tensor, "b m"], Bool[Tensor, "b m"] | None], ByStrand]
-"""A joint model: strands, their times, and which of them an item has."""
+
+@runtime_checkable
+class Network(Protocol):
+    """A joint model."""
+
+    def __call__(self, x: ByStrand, times: Float[Tensor, "b m"], present: Bool[Tensor, "b m"] | None, /) -> ByStrand:
+        """Of strands, their times, and which of them an item has."""
+
+    def completed(self, given: ByStrand, known: Mapping[str, Bool[Tensor, "b _ _ _"]]) -> ByStrand:
+        """Given strands without holes."""
+
 
 READ_ROWS = 256
 """Rows that are read at once, about."""
@@ -52,7 +63,7 @@ def take(plan: Plan, store: Store) -> Iterator[int]:
         part = slice(top, min(top + rows, h))
         at = mirrored(part, layout.grid.shape[0])
         for key, read in readers.items():
-            seen = read(slice(int(at.min()), int(at.max()) + 1))
+            seen = _meant(plan, key, read(slice(int(at.min()), int(at.max()) + 1)))
             blank[key] &= not _mark(valid, seen, int(at.min()))
             _keep(plan, key, seen[:, at - at.min()][:, :, cols], part, kept)
         yield part.stop
@@ -63,6 +74,14 @@ def take(plan: Plan, store: Store) -> Iterator[int]:
             f"{', '.join(empty)} was given and holds not one valid pixel on the grid of the products; leave it out, or "
             "check window=, nodata and whether the scenes overlap"
         )
+
+
+def _meant(plan: Plan, key: str, seen: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "c h w"]:
+    """The same with NaN for codes of categories that the model does not know."""
+    codes = [c for c in plan.layout.codes if isinstance(c, Categories) and plan.known.get(c.name) == key]
+    for code in codes:
+        seen = np.where(np.isin(seen, code.codes), seen, np.float32(np.nan))
+    return seen
 
 
 def _mark(valid: np.ndarray, seen: Float[np.ndarray, "c h w"], top: int) -> bool:
@@ -94,13 +113,20 @@ def _numbers(
                 values[channel] = seen[bands.index(band)]
         return code.encode(_averaged(values + np.float32(dict(code.shifts).get(key, 0.0)), step))
     if isinstance(code, Categories):
-        first = seen[:1]
-        return code.encode(np.where(np.isin(first, code.codes), first, np.float32(np.nan)))
+        return code.encode(seen[:1])
     return _averaged(seen[:1], step)
 
 
 def _averaged(values: Float[np.ndarray, "c h w"], step: int) -> Float[np.ndarray, "c y x"]:
-    means: np.ndarray = reduce(values, "c (h p) (w q) -> c h w", "mean", p=step, q=step) if step > 1 else values
+    """Means over squares of pixels, of those that are known."""
+    if step == 1:
+        return values
+    known = np.isfinite(values)
+    sums, counts = (
+        reduce(v, "c (h p) (w q) -> c h w", "sum", p=step, q=step)
+        for v in (np.where(known, values, np.float32(0)), known.astype(np.float32))
+    )
+    means: np.ndarray = np.where(counts > 0, sums / np.maximum(counts, 1), np.float32(np.nan))
     return means
 
 
@@ -108,7 +134,7 @@ def _averaged(values: Float[np.ndarray, "c h w"], step: int) -> Float[np.ndarray
 class Shown:
     """A network for windows of a scene: what is unknown or a height becomes what training shows in its place.
 
-    Unknown numbers become 0, a strand without any is absent, heights become relief about the mean of each window.
+    A strand without any number is absent, heights become relief about the mean of each window, holes are filled.
 
     Args:
         network: the joint model.
@@ -133,26 +159,27 @@ class Shown:
         """Predictions."""
         shown, here = dict(x), torch.ones(times.shape, dtype=torch.bool, device=times.device)
         columns = {c.name: i for i, c in enumerate(self.codes)}
-        for s in self.given:
-            if s not in x:
-                continue
-            known = x[s] > UNKNOWN / 2
-            here[:, columns[s]] = known.flatten(1).any(dim=1)
-            shown[s] = torch.where(known, x[s], 0.0)
+        known = {s: x[s] > UNKNOWN / 2 for s in self.given if s in x}
+        for s, are in known.items():
+            here[:, columns[s]] = are.flatten(1).any(dim=1)
         if (
             self._heights is not None
             and self._heights[0] in x
             and bool((times[:, columns[self._heights[0]]] == 0).all())
         ):
             relief, mean = self._heights
-            shown |= dict(zip((relief, mean), _about_mean(shown[relief], x[relief] > UNKNOWN / 2), strict=True))
+            shown |= dict(zip((relief, mean), _about_mean(x[relief], known[relief]), strict=True))
             here[:, columns[mean]] = here[:, columns[relief]]
+            known[mean] = here[:, columns[mean], None, None, None]
+        if known:
+            shown |= self.network.completed({s: shown[s] for s in known}, known)
         said: ByStrand = self.network(shown, times, None if bool(here.all()) else here)
         return said
 
 
 def _about_mean(metres: Float[Tensor, "b 1 h w"], known: Tensor) -> tuple[Tensor, Tensor]:
     """Relief and mean height as the network's numbers."""
+    metres = torch.where(known, metres, 0.0)
     mean = metres.sum(dim=(2, 3), keepdim=True) / known.sum(dim=(2, 3), keepdim=True).clamp(min=1)
     relief = torch.where(known, torch.asinh((metres - mean) / RELIEF_M), 0.0)
     return relief, torch.asinh(mean / HEIGHT_M)

@@ -6,6 +6,7 @@ An *output* is what can be asked for: a sensor, made of one or several strands o
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import lcm
 
 from armillary.earth.card import find_sensor
 from armillary.earth.sensors import Sensor
@@ -54,9 +55,11 @@ class Menu:
 
     Args:
         codes: what its strands mean, in the network's order.
+        token_px: a window's side is a multiple of this, so that every strand falls into whole tokens.
     """
 
     codes: tuple[Code, ...]
+    token_px: int = 1
 
     @cached_property
     def outputs(self) -> Mapping[str, Output]:
@@ -139,7 +142,10 @@ def menu_of(model: CopGen, name: str | None = None) -> tuple[Joint, Menu]:
     wanted = tuple((s.name, s.channels, s.height, s.width) for s in model.config.strands)
     for joint in JOINT.values() if name is None else (joint_of(name),):
         if tuple((code.name, *code.shape) for code in joint.codes) == wanted:
-            return joint, Menu(joint.codes)
+            side = max(s.height for s in model.config.strands)
+            return joint, Menu(
+                joint.codes, lcm(*(s.patch * side // s.height for s in model.config.strands if s.height > 1))
+            )
     raise BadInput(
         f"a model of {', '.join(model.config.names)} was given; what its numbers mean is known of {', '.join(JOINT)} "
         "alone: give one of these, or tensors under the names of strands"

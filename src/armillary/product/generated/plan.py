@@ -162,6 +162,8 @@ def plan_of(
     grid = grid_of(scenes, menu.gsd_m) if scenes else _nowhere(menu)
     view = menu.tile_px if how.view_px is None else how.view_px
     layout = Layout(menu.codes, grid, menu.tile_px, view, view // OVERLAP if how.overlap_px is None else how.overlap_px)
+    if view % menu.token_px:
+        raise OutOfRange(f"windows of view_px={view} were asked for; give a multiple of {menu.token_px}")
     if how.overlap_px is not None and how.overlap_px % layout.cell_px:
         raise OutOfRange(f"overlap_px={how.overlap_px} was asked for; give a multiple of {layout.cell_px}")
     known = menu.known_by({k: s.sensor.band_names for k, s in scenes.items()})

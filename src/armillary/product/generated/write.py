@@ -21,7 +21,7 @@ import rasterio
 from armillary import __version__
 from armillary.alone import alone
 from armillary.earth.when import iso
-from armillary.errors import ArmillaryError, BadInput, EmptyScene, OutputRefused, PlaceUnknown
+from armillary.errors import ArmillaryError, BadInput, OutputRefused, PlaceUnknown
 from armillary.models.cop_gen import CopGen
 from armillary.product import receipt, stac
 from armillary.product.cog import GDAL_CACHE_MB
@@ -174,10 +174,9 @@ def _written(
             files = yield from _products(plan, journal, order, model)
         report = _receipt(plan, order, model, config, time.monotonic() - started, files)
         write_aside(order.out / RECEIPT, json.dumps(report, indent=1))
-    except EmptyScene:
-        shutil.rmtree(journal.folder)
-        raise
     except ArmillaryError:
+        if journal.groups == 0 and journal.state is None:  # nothing that a later run could go on from
+            shutil.rmtree(journal.folder)
         raise
     except OSError as cause:
         why = cause.__cause__ or cause  # GDAL's own words, where rasterio says only that writing failed
