@@ -107,3 +107,13 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
         train(facts.pop("recipe"), *facts.pop("overrides"), **facts)
     assert caught.value.exit_code == 2
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"), [("softcon", "no model is called 'nobody'"), ("cop-gen-nano", "no key on")]
+)
+def test_on_names_the_encoder_that_goes_on_and_belongs_to_recipes_that_take_one(
+    recipe: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ArmillaryError, match=said):
+        train(recipe, output=tmp_path / "run", on="nobody")

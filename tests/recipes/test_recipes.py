@@ -75,7 +75,7 @@ def test_a_run_leaves_weights_of_the_encoder_and_panels(places: Places, tmp_path
     kept = read_tensors(tmp_path / "run" / "weights.safetensors")
     assert sum(t.numel() for t in kept.values()) == sum(p.numel() for p in encoder.parameters())
     assert {p.name for p in (tmp_path / "run" / "pictures").iterdir()} == {
-        "losses.png", "panels-before.png", "panels-after.png",
+        "losses.png", "health.png", "panels-before.png", "panels-after.png",
     }  # fmt: skip
 
 

@@ -71,3 +71,10 @@ def test_half_precision_is_compared_in_single() -> None:
     losses, _ = info_nce(z, PLACES, temperature=0.07)
     assert losses.dtype == torch.float32
     assert_close(losses, info_nce(z.float(), PLACES, temperature=0.07)[0])
+
+
+def test_autocast_does_not_blur_it() -> None:
+    z = noise(len(PLACES)).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        losses, _ = info_nce(z, PLACES, temperature=0.07)
+    assert_close(losses, info_nce(z, PLACES, temperature=0.07)[0])

@@ -3,7 +3,9 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ import yaml
 from safetensors.torch import load_file
 from tests.train.job import RARE, small_job
 
-from armillary.errors import BadInput, OutputRefused
+from armillary.errors import BadInput, OutputRefused, SceneUnreadable
 from armillary.train.config import TrainConfig, read
 from armillary.train.journal import read_journal
 from armillary.train.run import run
@@ -176,3 +178,32 @@ def test_two_processes_of_which_one_lacks_a_sensor_are_one(
             assert two[step][name] == pytest.approx(value, rel=2e-5), (step, name)
     for name, tensor in weights(tmp_path / "one").items():
         torch.testing.assert_close(weights(tmp_path / "two")[name], tensor, atol=1e-6, rtol=1e-5)
+
+
+def _refuses() -> NoReturn:
+    raise SceneUnreadable("the shard is damaged; write the tiles again")
+
+
+@pytest.mark.parametrize("before", [None, (), ("notes.txt", "pictures/mine.png")])
+def test_a_run_whose_data_are_refused_leaves_what_was_there_before(
+    before: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    if before is not None:
+        folder.mkdir()
+    for name in before or ():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    with pytest.raises(SceneUnreadable):
+        list(run(replace(small_job(), build=_refuses), folder))
+    assert folder.exists() == (before is not None)
+    assert {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} == set(before or ())
+
+
+def test_a_run_that_goes_on_and_is_refused_keeps_its_folder(tmp_path: Path) -> None:
+    run_of = lambda job, **how: list(run(job, tmp_path / "run", **how))  # noqa: E731
+    run_of(small_job(), stop=lambda: True)
+    kept = sorted(p.name for p in (tmp_path / "run").iterdir())
+    with pytest.raises(SceneUnreadable):
+        run_of(replace(small_job(), build=_refuses), resume=True)
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == kept

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from armillary.alone import alone
-from armillary.cli.flags import Json
+from armillary.cli.flags import Json, Whole
 from armillary.errors import ArmillaryError, BadInput, OutputRefused, SceneNotFound, SceneUnreadable
 from armillary.sample.convert import write_shards, write_tree
 from armillary.sample.indexing import index_shards, index_tree
@@ -38,16 +38,31 @@ STAGING = ".tree"
 """Where scenes become GeoTIFFs on their way to shards."""
 
 
-def build(
+build = App(
+    name="build",
+    help="Build Copernicus-Pretrain from scenes, turn one of its layouts into the other, or check a folder of it; or "
+    "label scenes by their land cover.\n\nExample: armillary build scenes -o data --layout shards",
+    help_format="plaintext",
+)
+build.command(
+    "armillary.cli.build_labels:labels",
+    name="labels",
+    help="Label scenes by their land cover, as SSL4EO-S12-ML was made.\n\n"
+    "Example: armillary build labels dynamic-world --scenes ssl4eo-s12 -o labels.json",
+)
+
+
+@build.default
+def pretrain(
     source: Path,
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     layout: Layout = "tree",
     kind: Kind | None = None,
-    patches: int = 4,
+    patches: Whole = 4,
     covered: float = 0.9,
     filled: float = 0.5,
-    per_shard: int = 100,
+    per_shard: Whole = 100,
     verify_only: Annotated[bool, Parameter(name="--verify", negative="")] = False,
     index_only: Annotated[bool, Parameter(name="--index", negative="")] = False,
     as_json: Json = False,

@@ -31,6 +31,7 @@ def train(
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     config: Path | None = None,
     data: Path | None = None,
+    on: str | None = None,
     resume: Switch = False,
     as_json: Json = False,
 ) -> None:
@@ -39,20 +40,24 @@ def train(
     Stop it with Ctrl-C or SIGTERM: it writes a checkpoint first. Under torchrun it is one of several processes.
 
     Example: armillary train copernicus-fm -o run --data tiles optim.lr=1e-4 steps=2000
+    Example: armillary train softcon --on copernicus-fm-nano -o run
 
     Args:
-        recipe: copernicus-fm (nano, on a laptop), copernicus-fm-paper, cop-gen-thumb, cop-gen-nano or cop-gen-world.
+        recipe: copernicus-fm (nano, on a laptop), copernicus-fm-paper, softcon, supcon, info-nce, siglip or mae (on any
+            encoder of the zoo), cop-gen-thumb, cop-gen-nano or cop-gen-world.
         overrides: key=value, such as optim.lr=1e-4, over what the configuration says.
         output: the folder of the run.
         config: a YAML file, such as the config.yaml of another run.
         data: a folder of tiles, of Copernicus-Pretrain shards or of its GeoTIFFs; without one, the packaged sample.
+        on: the encoder that softcon and its controls go on with, such as copernicus-fm-nano; the same as on=NAME.
         resume: go on with an interrupted run.
         as_json: print one JSON object instead of lines.
     """
     if recipe not in RECIPES:
         raise BadInput(f"no recipe is called {recipe!r}; known are {', '.join(RECIPES)}")
     chosen = RECIPES[recipe]
-    asked = read(type(chosen.start), config, overrides, start=chosen.start)
+    named = overrides if on is None else (*overrides, f"on={on}")
+    asked = read(type(chosen.start), config, named, start=chosen.start)
     job = chosen.job(asked, chosen.places(data, asked))
     stop = _Stop.on_signals()
     begun = time.monotonic()

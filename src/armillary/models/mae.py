@@ -6,7 +6,7 @@ laid out alike, (band, row, column), by `armillary.tokens.patch.patchify`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from armillary.earth.bands import Band, Spectral
 from armillary.errors import BadInput
 from armillary.models.copernicus_fm import CODE_WIDTH, CopernicusFM
+from armillary.models.visible import show
 from armillary.models.weights import PACKAGED, load_state, read_tensors
 from armillary.models.weights import save as save_weights
 from armillary.models.zoo import load_encoder
@@ -27,7 +28,7 @@ from armillary.nn.trunk import Trunk, run_alike
 from armillary.sample.batch import Batch
 from armillary.tokens.around import fill_around
 from armillary.tokens.hyper import KERNEL_SCALE, SynthesisGenerator
-from armillary.tokens.mask import hidden_of, pick, unpick
+from armillary.tokens.mask import hidden_of, unpick
 from armillary.tokens.position import Position
 from armillary.tokens.resize import enlarge_kernel, resize_kernel
 from armillary.tokens.stem import FINE, Unstem
@@ -269,22 +270,11 @@ class MaskedAutoencoder(nn.Module):
 
     def show(self, batch: Batch, at: Int[Tensor, "b k"]) -> tuple[Float[Tensor, "b m d"], tuple[int, int]]:
         """Tokens of the visible patches as they enter the trunk, the extra one first, and the grid; m = k + 1."""
-        x, grid = self.encoder.enter(self._without_hidden(batch, at))
-        return torch.cat((x[:, :1], pick(x[:, 1:], at)), dim=1), grid
+        return show(self.encoder, batch, at)
 
     def start(self, batch: Batch, at: Int[Tensor, "b k"]) -> Float[Tensor, "b n p"]:
         """What the decoder's prediction is added to: a smooth fill of the patches at `at`, 0 where there is none."""
         return fill_around(batch.pixels, at, batch.patch_px)
-
-    def _without_hidden(self, batch: Batch, at: Int[Tensor, "b k"]) -> Batch:
-        """With a stem, whose tokens see beyond their patch, hidden pixels become 0, the mean."""
-        if self.encoder.stem is None:
-            return batch
-        p = batch.patch_px
-        rows, columns = (n // p for n in batch.pixels.shape[-2:])
-        seen = ~hidden_of(rows * columns, at).view(-1, 1, rows, columns)
-        whole = batch.pixels[..., : rows * p, : columns * p].nan_to_num(0.0, 0.0, 0.0)
-        return replace(batch, pixels=whole * seen.repeat_interleave(p, 2).repeat_interleave(p, 3))
 
 
 def load_autoencoder(

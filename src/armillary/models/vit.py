@@ -79,9 +79,13 @@ VITS: Mapping[str, ViTConfig] = MappingProxyType(
         "softcon-base-s2": replace(_BASE, card="softcon-s2", channels=13, grid_side=16),
         "softcon-small-s1": replace(_SMALL, card="softcon-s1", channels=2, grid_side=16),
         "softcon-base-s1": replace(_BASE, card="softcon-s1", channels=2, grid_side=16),
+        "softcon-small-s2-zscores": replace(_SMALL, card="softcon-s2-zscores", channels=13, grid_side=16),
+        "softcon-base-s2-zscores": replace(_BASE, card="softcon-s2-zscores", channels=13, grid_side=16),
+        "softcon-small-s1-zscores": replace(_SMALL, card="softcon-s1-zscores", channels=2, grid_side=16),
+        "softcon-base-s1-zscores": replace(_BASE, card="softcon-s1-zscores", channels=2, grid_side=16),
     }
 )
-"""Model name -> the configuration that builds it."""
+"""Model name -> the configuration that builds it. Those called "-zscores" read what TorchGeo feeds the same weights."""
 
 
 class PatchKernel(nn.Module):
@@ -227,11 +231,6 @@ def vit_of(config: ViTConfig, state: Mapping[str, Tensor], *, source: str) -> Vi
     model = ViT(replace(config, grid_side=side) if fits else config)
     load_state(model, names, source=source, remedy=_remedy(names))
     return model.eval()
-
-
-def native_patch_px(model: object) -> int | None:
-    """Side of the patches of a model that has no choice; None for one that takes any."""
-    return model.config.patch_px if isinstance(model, ViT) else None
 
 
 def _remedy(state: Mapping[str, Tensor]) -> str:

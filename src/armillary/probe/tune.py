@@ -13,8 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.errors import BadInput
-from armillary.models.copernicus_fm import CopernicusFM
-from armillary.models.vit import ViT
+from armillary.models.zoo import Encoder
 from armillary.nn.low_rank import adapt
 from armillary.probe.answer import Answer, is_dense
 from armillary.probe.asked import Learned, Live
@@ -133,7 +132,7 @@ class OnModel(Pupil):
 
 def _trunk(model: nn.Module) -> nn.Module:
     """What LoRA corrects: of our models the blocks alone, and not what generates their kernels."""
-    return model.trunk if isinstance(model, CopernicusFM | ViT) else model
+    return model.trunk if isinstance(model, Encoder) else model
 
 
 def join(x: Float[Tensor, "s ..."], counts: Sequence[int], how: str) -> Float[Tensor, "b ..."]:

@@ -27,6 +27,7 @@ from armillary.sample.stream import Draw, Stream
 from armillary.sample.upstream import UpstreamCrops
 from armillary.train.checkpoint import load_last
 from armillary.train.config import TrainConfig
+from armillary.train.health import embed_draw
 from armillary.train.objective import Objective, Panel
 from armillary.train.optim import OptimConfig
 from armillary.train.panels import reconstruction_panels
@@ -181,6 +182,7 @@ def copernicus_fm(
         config=config,
         facts={"model": config.model, "objective": "masked pretraining"},
         panels=_panels,
+        embed=lambda objective, draw: embed_draw(_encoder(objective), draw),
     )
 
 

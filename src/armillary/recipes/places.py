@@ -1,6 +1,6 @@
 """What `--data FOLDER` may hold, and which of its places are held out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from armillary.earth.cells import Cell
@@ -10,6 +10,7 @@ from armillary.sample.source import Source
 from armillary.sample.stream import hold_out, place_of
 from armillary.sample.tiles import TABLE, Tiles, packaged
 from armillary.sample.tree import CopernicusTree
+from armillary.train.labels import LabelSource
 
 SHARE = 0.05
 """Of the places of Copernicus-Pretrain that are held out; tiles say themselves which are."""
@@ -27,12 +28,14 @@ class Places:
         held_out: to evaluate on.
         train_places: which places of it; None means all.
         held_out_places: the same.
+        labels: what is known of the land cover of both.
     """
 
     train: Source
     held_out: Source
     train_places: tuple[int, ...] | None = None
     held_out_places: tuple[int, ...] | None = None
+    labels: LabelSource = field(default_factory=LabelSource)
 
 
 def open_places(folder: Path | None = None) -> Places:

@@ -17,13 +17,13 @@ class Tokens:
         grid: the last block's patches as a map, without any norm.
         taps: four maps from a third, half, two thirds (or a quarter, a half, three quarters) and the end of the trunk,
             without any norm; for a base model they follow blocks 3, 5, 7 and 11, counted from 0. They are views of
-            what the trunk has computed anyway.
+            what the trunk has computed anyway. Those of a convolutional model differ in size and width.
     """
 
     pooled: Float[Tensor, "b d"]
     cls: Float[Tensor, "b d"]
     grid: Float[Tensor, "b d h w"]
-    taps: tuple[Float[Tensor, "b d h w"], ...]
+    taps: tuple[Float[Tensor, "b _d _h _w"], ...]
 
     def __len__(self) -> int:
         return int(self.pooled.shape[0])

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from armillary.train.health import HEALTH
 from armillary.train.objective import Panel
 
 _INCH = 2.2
@@ -21,7 +22,7 @@ def draw_losses(
 ) -> None:
     """Loss and terms over steps, one picture for each, held-out places beside those trained on."""
     names = list(dict.fromkeys(n for facts in (*train.values(), *held_out.values()) for n in facts))
-    names = [n for n in names if n not in {"lr", "grad_norm"}]
+    names = [n for n in names if n not in {"lr", "grad_norm"} and not n.startswith(HEALTH)]
     columns = min(3, max(len(names), 1))
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(4.4 * columns, 3.2 * max(rows, 1)), layout="constrained")
@@ -38,6 +39,22 @@ def draw_losses(
         axes.set_title(name)
         axes.set_xlabel("steps")
         axes.legend(fontsize="small")
+    _save(figure, path)
+
+
+def draw_health(path: Path, held_out: Mapping[int, Mapping[str, float]]) -> None:
+    """Health of the embeddings of held-out places over steps, one picture for each number; none where there is none."""
+    names = list(dict.fromkeys(n for facts in held_out.values() for n in facts if n.startswith(HEALTH)))
+    if not names:
+        return
+    figure = Figure(figsize=(3.6 * len(names), 3.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    for i, name in enumerate(names):
+        axes = figure.add_subplot(1, len(names), i + 1)
+        steps, values = _series(held_out, name)
+        axes.plot(steps + 1, values, color="C2", marker="o", markersize=3)
+        axes.set_title(name.removeprefix(HEALTH))
+        axes.set_xlabel("steps")
     _save(figure, path)
 
 

@@ -4,7 +4,7 @@
     about.json          versions, git commit, checksum of the data
     journal.jsonl ...   see `journal`
     checkpoints/        see `checkpoint`
-    pictures/           losses; panels before and after
+    pictures/           losses; health of embeddings; panels before and after
     weights.safetensors the trained model, when the last step is done
 
 A run that was stopped or killed goes on from its last checkpoint and ends as if nothing had happened.
@@ -12,8 +12,9 @@ A run that was stopped or killed goes on from its last checkpoint and ends as if
 
 import json
 import platform
+import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -24,17 +25,18 @@ import yaml
 from torch import nn
 
 from armillary import __version__
-from armillary.errors import BadInput
+from armillary.errors import ArmillaryError, BadInput, Diverged, OutputRefused
 from armillary.models.weights import save as save_weights
 from armillary.sample.stream import Draw, Stream
 from armillary.train import checkpoint
 from armillary.train.checkpoint import Checkpoint
 from armillary.train.config import TrainConfig, differences, from_plain, to_plain, to_yaml
 from armillary.train.devices import Devices, open_devices
-from armillary.train.journal import Journal, read_journal
+from armillary.train.health import Embedded, gathered, health_of
+from armillary.train.journal import BOARD, JOURNAL, SPEED, Journal, read_journal
 from armillary.train.loop import Step, Training, train
 from armillary.train.objective import Objective, Panel, module_of
-from armillary.train.pictures import draw_losses, draw_panels
+from armillary.train.pictures import draw_health, draw_losses, draw_panels
 
 CONFIG, ABOUT, CHECKPOINTS, PICTURES, WEIGHTS = (
     "config.yaml",
@@ -59,6 +61,7 @@ class Job:
         config: of the recipe.
         facts: text kept in the header of the weights.
         panels: pictures of what the objective makes of a draw; None makes none.
+        embed: vectors of what a draw holds, whose health every evaluation tells; None tells none.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Job:
     config: TrainConfig
     facts: Mapping[str, str]
     panels: Callable[[Objective, Draw], tuple[Panel, ...]] | None = None
+    embed: Callable[[Objective, Draw], Embedded] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Progress:
 def run(
     job: Job, folder: Path, *, resume: bool = False, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[Progress]:
-    """Train to the end, and leave a whole folder behind.
+    """Train to the end, and leave a whole folder behind; nothing, where the data are refused before the first step.
 
     Args:
         job: what is trained.
@@ -94,10 +98,25 @@ def run(
 
     Raises:
         BadInput: the folder holds a run and resume is not asked, or one of another configuration or other data.
+        SceneNotFound, SceneUnreadable: what the data hold cannot be read.
         OutputRefused: the folder cannot be written.
         Diverged: the loss is no number any more.
     """
     devices = open_devices(job.config)
+    before = {path.name for path in folder.iterdir()} if folder.is_dir() else None
+    stepped = False
+    try:
+        for progress in _run(job, folder, devices, resume, stop):
+            stepped = stepped or progress.step is not None
+            yield progress
+    except ArmillaryError as cause:
+        told = isinstance(cause, Diverged | OutputRefused)  # of the training, or of the folder itself
+        if devices.rank == 0 and not (stepped or told) and CONFIG not in (before or ()):
+            _withdraw(folder, before)
+        raise
+
+
+def _run(job: Job, folder: Path, devices: Devices, resume: bool, stop: Callable[[], bool]) -> Iterator[Progress]:
     first = devices.rank == 0
     if first:
         _prepare(folder, job, resume=resume)
@@ -121,7 +140,7 @@ def _steps(
 ) -> Iterator[Progress]:
     config, held = job.config, _held_out(job, training.devices)
     if training.step == 0:
-        before = _evaluate(training, held, journal, -1)
+        before = _evaluate(job, training, held, journal, -1)
         _show(job, training, held, folder / PICTURES / "panels-before.png", "before the first step")
         yield Progress(None, config.steps, before)
     for step in train(training.objective, job.stream, config, training=training):
@@ -130,7 +149,7 @@ def _steps(
             journal.write(step)
         facts = None
         if done % config.held_out_every == 0 or done == config.steps:
-            facts = _evaluate(training, held, journal, step.index)
+            facts = _evaluate(job, training, held, journal, step.index)
         stopped = _agreed(stop(), training.devices)
         saved = stopped or done % config.checkpoint_every == 0 or done == config.steps
         if saved:
@@ -172,6 +191,18 @@ def _prepare(folder: Path, job: Job, *, resume: bool) -> None:
         if isinstance(cause, BadInput):
             raise
         raise checkpoint.refusal(folder, cause) from cause
+
+
+def _withdraw(folder: Path, before: Collection[str] | None) -> None:
+    """Take away what a run wrote that made no step; what was there `before` stays, None: not even the folder was."""
+    for name in {ABOUT, CONFIG, JOURNAL, SPEED, BOARD, PICTURES}.difference(before or ()):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if before is None and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _about(job: Job) -> dict[str, object]:
@@ -216,15 +247,27 @@ def _held_out(job: Job, devices: Devices) -> Callable[[], list[Draw]]:
 
 
 def _evaluate(
-    training: Training, held: Callable[[], list[Draw]], journal: Journal | None, index: int
+    job: Job, training: Training, held: Callable[[], list[Draw]], journal: Journal | None, index: int
 ) -> Mapping[str, float] | None:
     draws = held()
     if not draws:
         return None
-    facts = training.held_out(draws)
+    facts = {**training.held_out(draws), **_health(job, training, draws)}
     if journal is not None:
         journal.write_held_out(index, facts)
     return facts
+
+
+@torch.no_grad()
+def _health(job: Job, training: Training, draws: Sequence[Draw]) -> dict[str, float]:
+    """Health of the embeddings of held-out draws, over all processes; where each process has the whole model."""
+    if job.embed is None or training.devices.shards:
+        return {}
+    training.module.eval()
+    with training.averaged(), training.devices.autocast():
+        mine = gathered([job.embed(training.objective, draw) for draw in draws])
+    everybody = training.devices.gather((mine.z, mine.places, mine.sensors))
+    return health_of(gathered([Embedded(*found) for found in everybody if isinstance(found, tuple)]))
 
 
 @torch.no_grad()
@@ -252,9 +295,9 @@ def _finish(job: Job, training: Training, folder: Path) -> None:
         try:
             save_weights(job.model(objective), path, {"steps": str(training.step), **job.facts})
             path.chmod(0o644)  # safetensors keeps its files to their owner
-            draw_losses(
-                folder / PICTURES / "losses.png", read_journal(folder, "train"), read_journal(folder, "held_out")
-            )
+            held_out = read_journal(folder, "held_out")
+            draw_losses(folder / PICTURES / "losses.png", read_journal(folder, "train"), held_out)
+            draw_health(folder / PICTURES / "health.png", held_out)
             _show(
                 job,
                 training,

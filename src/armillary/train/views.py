@@ -96,9 +96,18 @@ def cut_view(
 
 
 def through_air(
-    batch: Batch, sensor: Sensor, statistics: Statistics, seeds: Sequence[int], config: ViewConfig, *, number: int
+    batch: Batch,
+    sensor: Sensor,
+    statistics: Statistics | None,
+    seeds: Sequence[int],
+    config: ViewConfig,
+    *,
+    number: int,
 ) -> Batch:
-    """The same items under other light: a gain and an offset each, and for optical sensors other air."""
+    """The same items under other light: a gain and an offset each, and for optical sensors other air.
+
+    Without `statistics`, which say what reflectance a normalised number is, the air stays as it is.
+    """
     rngs = [np.random.default_rng((seed, number, _AIR)) for seed in seeds]
     c = len(batch.bands)
     drawn = np.stack([np.concatenate([r.standard_normal((2, 1)) + 0.5 * r.standard_normal((2, c))]) for r in rngs])
@@ -106,7 +115,7 @@ def through_air(
         torch.from_numpy(config.jitter * d).to(batch.pixels)[:, :, None, None] for d in drawn.swapaxes(0, 1)
     )
     z = batch.pixels
-    if sensor.unit == "reflectance" and all(isinstance(b, Spectral) for b in sensor.bands):
+    if statistics is not None and sensor.unit == "reflectance" and all(isinstance(b, Spectral) for b in sensor.bands):
         path = torch.from_numpy(np.stack([_path(r, sensor, config) for r in rngs])).to(z)
         z = _seen_through(z, path, sensor, statistics)
     return replace(batch, pixels=z * (1 + gain) + offset)

@@ -1,0 +1,73 @@
+"""Labels of what is drawn: one row of nine numbers for each sample, as its land cover or a table says.
+
+A draw that holds a map of land cover tells the labels of exactly what was cut: crops of a scene need not show what
+the scene shows. Otherwise a table knows the place. A row of NaN says that nothing is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.earth.legend import CLASSES, Legend
+from armillary.sample.landcover import cover_of_classes
+from armillary.sample.sample import Sample
+from armillary.sample.stream import Draw, place_of
+
+COVER = "land-cover"
+"""The sensor whose one band holds codes of a legend."""
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """Who knows the labels.
+
+    Args:
+        table: key of an item, or its place, -> shares or ones and zeros of the nine classes.
+        legend: of maps of land cover in a draw, which are asked first; None: they are not looked at.
+        least_valid: a map of which a smaller share is known says nothing.
+    """
+
+    table: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    legend: Legend | None = None
+    least_valid: float = 0.5
+
+    def __bool__(self) -> bool:
+        return bool(self.table) or self.legend is not None
+
+    def knows(self, key: str) -> bool:
+        """Whether the table tells of an item."""
+        return key in self.table or place_of(key) in self.table
+
+    def of(self, draw: Draw) -> Float[Tensor, "b 9"]:
+        """Labels of each item of a draw."""
+        maps = {} if self.legend is None else self._maps(draw)
+        rows = [maps.get(i) or self._told(key) for i, key in enumerate(draw.keys)]
+        return torch.tensor(rows, dtype=torch.float32).reshape(len(draw), len(CLASSES))
+
+    def _told(self, key: str) -> Sequence[float]:
+        return self.table.get(key) or self.table.get(place_of(key)) or (float("nan"),) * len(CLASSES)
+
+    def _maps(self, draw: Draw) -> dict[int, Sequence[float]]:
+        found = zip(draw.rows.get(COVER, ()), draw.samples.get(COVER, ()), strict=True)
+        shares = {row: self._shares(sample) for row, sample in found}
+        return {row: s for row, s in shares.items() if s is not None}
+
+    def _shares(self, sample: Sample) -> Sequence[float] | None:
+        assert self.legend is not None  # noqa: S101 (asked before)
+        codes, seen = np.nan_to_num(sample.pixels[0]).astype(np.int64), np.isfinite(sample.pixels[0])
+        cover = cover_of_classes(codes, self.legend, known=seen, href=f"the {COVER} of a draw")
+        return cover.fractions if cover.valid >= max(self.least_valid, np.finfo(float).tiny) else None
+
+
+def ones_of(classes: Mapping[str, Sequence[int]]) -> dict[str, tuple[float, ...]]:
+    """A table of classes as a table of ones and zeros; places without any are left out.
+
+    Example:
+        >>> ones_of({"here": (0, 4), "there": ()})
+        {'here': (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)}
+    """
+    return {key: tuple(float(c in found) for c in range(len(CLASSES))) for key, found in classes.items() if found}
