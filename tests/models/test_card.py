@@ -151,6 +151,11 @@ def test_a_wrong_request_is_refused(change: dict[str, object], error: type[Excep
         card.batch(**request)
 
 
+def test_no_band_at_all_is_refused_with_the_list_of_those_there() -> None:
+    with pytest.raises(BandMismatch, match="no band of s1-grd was named; it has VV, VH"):
+        card.batch(torch.zeros(1, 0, 16, 16), "s1-grd", [])
+
+
 def test_foreign_and_lower_case_names_are_the_same_bands() -> None:
     x = _reflectance(c=3)
     house = card.batch(x, "s2-l1c", ["B04", "B03", "B02"])

@@ -228,6 +228,17 @@ def test_copied_kernels_see_true_colour_as_before() -> None:
         adapted_kernel(KERNEL, S1, "rgb_copy")
 
 
+@pytest.mark.parametrize("shape", [(), (64,), (64, 3, 7), (64, 3, 7, 7, 1)])
+def test_a_file_whose_first_layer_is_no_kernel_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(WeightsMismatch, match="no kernel"):
+        adapted("softcon-resnet50-s2", {"conv1.weight": torch.zeros(shape)}, "repeat")
+
+
+def test_no_place_at_all_gives_no_vector() -> None:
+    model = random_resnet(TINY)
+    assert model(model.batch(torch.zeros(0, 13, 64, 64), "s2-l1c")).pooled.shape == (0, TINY.width)
+
+
 def test_random_kernels_are_of_a_seed_and_keep_the_size_of_what_leaves() -> None:
     one, same, other = (adapted_kernel(KERNEL, S2, "random", seed=s) for s in (0, 0, 1))
     assert torch.equal(one, same)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pydantic import ValidationError
 from tests.train.tiny import draw_of
 from torch.testing import assert_close
 
@@ -141,3 +142,8 @@ def test_a_few_steps_lower_the_loss(change: dict[str, bool]) -> None:
 def test_a_decoder_whose_heads_do_not_divide_it_is_refused() -> None:
     with pytest.raises(BadInput, match="multiple of the heads"):
         FoMoDecoderConfig(width=10, heads=3)
+
+
+def test_hiding_nothing_is_refused_because_nothing_would_be_asked() -> None:
+    with pytest.raises(ValidationError, match="mask_ratio"):
+        FoMoPretrainConfig(mask_ratio=0)

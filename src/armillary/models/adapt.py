@@ -95,6 +95,11 @@ def adapted(
     key = next((k for k in FIRST if k in names), None)
     if key is None:
         raise WeightsMismatch(f"{source} holds no {' or '.join(FIRST)}; give a state dict of DINO or DINOv2")
+    if names[key].ndim != 4:
+        raise WeightsMismatch(
+            f"{source} holds {key} of shape {tuple(names[key].shape)}, no kernel [out, in, row, column]; give a "
+            "state dict of DINO or DINOv2"
+        )
     names[key] = adapted_kernel(names[key], bands, how, seed=seed)
     if name in RESNETS:
         return resnet_of(RESNETS[name], names, source=source)

@@ -173,6 +173,10 @@ def chosen_sensor(sensor: str | Sensor, bands: Sequence[str] | None) -> Sensor:
         raise SensorUnknown(f"sensor={sensor!r} names none; give a name of the fleet or a Sensor")
     if bands is None:
         return sensor
+    if len(bands) == 0:
+        raise BandMismatch(
+            f"no band of {sensor.name} was named; it has {', '.join(sensor.band_names)}; leave bands= out for all"
+        )
     return sensor.select(resolve(sensor, bands.split(",") if isinstance(bands, str) else tuple(bands)))
 
 

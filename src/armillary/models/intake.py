@@ -154,9 +154,9 @@ class IntakeCard:
                 "channels that are there"
             )
         intake = self.intake(given.name)
-        values = torch.stack(
-            [convert(item, given, u, to=intake.unit) for item, u in zip(x, units_of(unit, x, given), strict=True)]
-        )
+        values = x.clone()
+        for i, unit_of in enumerate(units_of(unit, x, given)):
+            values[i] = convert(x[i], given, unit_of, to=intake.unit)
         z = intake.channels(values, given.band_names)
         read = sensors[_reader(given.name, intake)].select(intake.bands)
         return with_facts(z, read, self.patch_px, lonlat=lonlat, days=days, gsd_m=gsd_m)

@@ -38,7 +38,7 @@ class FoMoPretrainConfig:
         joint: all sensors of an item that have its size in one sequence; otherwise each sensor alone.
     """
 
-    mask_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    mask_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.75
     drop_bands: bool = True
     band_subsets: Annotated[int, Field(gt=0)] = 2
     joint: bool = True
