@@ -119,7 +119,9 @@ def test_each_item_of_a_bfloat16_batch_is_itself_alone(tiny: CopernicusFM) -> No
     for i in range(2):
         one = slice(i, i + 1)
         alone = replace(b, pixels=b.pixels[one], lonlat=b.lonlat[one], days=b.days[one], token_km2=b.token_km2[one])
-        assert_close(_pooled(model, alone)[0], _pooled(model, b)[i], atol=1e-5, rtol=0)
+        own = _pooled(model, alone)[0]
+        assert_close(own, _pooled(model, b)[i], atol=1e-3, rtol=0)  # processors with AMX sum one row otherwise than two
+        assert not torch.allclose(own, _pooled(model, b)[1 - i], atol=1e-2, rtol=0)
 
 
 def test_auto_asks_for_native_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
