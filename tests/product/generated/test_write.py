@@ -16,12 +16,14 @@ from armillary.errors import EmptyScene, OutOfRange, OutputRefused, PlaceUnknown
 from armillary.models.cop_gen import CopGen
 from armillary.product.generated.menu import menu_of
 from armillary.product.generated.plan import How, Plan, plan_of
+from armillary.product.generated.sheet import paint
 from armillary.product.generated.write import Order, write
 from armillary.product.receipt import ModelFacts
 from armillary.product.write import Step
 
 MakeView = Callable[..., xr.DataArray]
 HOW = How(steps=2)
+PLAIN = np.full((1, 20, 20), 100.0, np.float32)
 
 
 def planned(x: xr.DataArray, model: CopGen, to: tuple[str, ...] = ("dem", "land-cover"), samples: int = 3) -> Plan:
@@ -98,6 +100,12 @@ def test_the_item_says_that_it_is_synthetic_and_lists_every_file(made: Path) -> 
         "szene.sheet.png"
     }
     assert json.loads((made / "receipt.json").read_text())["config"]["seed"] == 7
+
+
+def test_a_hill_beside_a_plain_casts_no_shade_on_it() -> None:
+    plain, hill = paint(arm.sensors["dem"], [PLAIN, PLAIN + 10])
+    assert plain.shape == (20, 20, 4)
+    assert all(len(np.unique(picture.reshape(-1, 4), axis=0)) == 1 for picture in (plain, hill))
 
 
 def test_codes_have_colours_and_the_sheet_says_that_it_is_synthetic(made: Path) -> None:

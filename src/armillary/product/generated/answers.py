@@ -6,11 +6,12 @@ what is plausible for the sensor, and are NaN where nothing that was given was m
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from armillary.product.generated.heights import Blend, Side
 from armillary.product.generated.menu import Output
 from armillary.product.generated.plan import Plan
 from armillary.product.generated.run import made_of
@@ -54,8 +55,7 @@ class Answers:
             elif isinstance(code, Categories):
                 found[:] = code.decode(self.made[code.name][sample][:, rows, :w])
             elif isinstance(code, Relief):
-                height = next(c for c in output.codes if isinstance(c, Height))
-                found[:] = self._fine(code, partial(self._metres, code, height, sample), rows)
+                found[:] = self._fine(code, partial(self._metres, code, sample), rows)
         low, high = output.sensor.plausible
         return np.where(self.valid[rows], np.clip(found, np.float32(low), np.float32(high)), np.float32(np.nan))
 
@@ -101,24 +101,36 @@ class Answers:
     def _decoded(self, code: Bands, sample: int, rows: slice) -> Float[np.ndarray, "c y x"]:
         return code.decode(self.made[code.name][sample][:, rows])
 
-    def _metres(self, relief: Relief, height: Height, sample: int, rows: slice) -> Float[np.ndarray, "1 y x"]:
+    def _metres(self, code: Relief, sample: int, rows: slice) -> Float[np.ndarray, "1 y x"]:
         """Relief, and the mean heights of the windows, blended as the windows are."""
-        layout = self.plan.layout
-        axes, k = layout.windows, layout.cell_px // layout.step(relief)
-        means = height.decode(np.clip(self.made[height.name][sample], -FAR, FAR))[0]
-        width = layout.shapes[relief.name][2]
-        about = np.zeros((rows.stop - rows.start, width), np.float32)
-        down, across = axes.rows.shares(k).numpy(), axes.cols.shares(k).numpy()
-        for i, start in enumerate(axes.rows.starts):
-            top, stop = max(start * k, rows.start), min((start + axes.rows.side) * k, rows.stop)
-            if top >= stop:
-                continue
-            line = np.zeros(width, np.float32)
-            for j, left in enumerate(axes.cols.starts):
-                line[left * k : (left + axes.cols.side) * k] += means[i, j] * across[j]
-            about[top - rows.start : stop - rows.start] += down[i, top - start * k : stop - start * k, None] * line
-        metres: np.ndarray = relief.decode(np.clip(self.made[relief.name][sample][:, rows], -FAR, FAR)) + about
+        about = self._blend.field(self._heights[sample], rows)[None]
+        metres: np.ndarray = self._about(code, sample, rows) + about
         return metres
+
+    def _about(self, code: Relief, sample: int, rows: slice) -> Float[np.ndarray, "1 y x"]:
+        return code.decode(np.clip(self.made[code.name][sample][:, rows], -FAR, FAR))
+
+    @cached_property
+    def _blend(self) -> Blend:
+        layout, (relief, _) = self.plan.layout, self._elevation
+        px = layout.cell_px // layout.step(relief)
+        return Blend(Side(layout.windows.rows, px), Side(layout.windows.cols, px))
+
+    @cached_property
+    def _heights(self) -> Float[np.ndarray, "n r c"]:
+        """Mean heights of the windows in metres, of every sample, moved so that neighbours agree."""
+        relief, height = self._elevation
+        told = height.decode(np.clip(self.made[height.name][:, 0], -FAR, FAR))
+        found = [
+            self._blend.agreed(means, partial(self._about, relief, sample), ROWS) for sample, means in enumerate(told)
+        ]
+        return np.stack(found).astype(np.float32)
+
+    @cached_property
+    def _elevation(self) -> tuple[Relief, Height]:
+        """The two codes of an elevation that was made."""
+        codes = [code for code in self.plan.layout.codes if code.name in self.made]
+        return next(c for c in codes if isinstance(c, Relief)), next(c for c in codes if isinstance(c, Height))
 
 
 def _between(

@@ -28,6 +28,9 @@ SHOWN_SAMPLES = 4
 PICTURE_PX = 128
 """Longest side of a picture; larger scenes are averaged down."""
 
+MARGIN_PX = 4
+"""Around each of the pictures that are shaded together, so that no slope is seen from one to the next."""
+
 _INK, _DIM, _PAPER = "#16202c", "#5b6b7c", "#ffffff"
 
 Picture = UInt8[np.ndarray, "h w 4"]
@@ -103,12 +106,12 @@ def paint(sensor: Sensor, panels: Sequence[Float[np.ndarray, "c _ _"]]) -> list[
         return [_tinted(p[0], "Blues") for p in panels]
     if sensor.unit == "8-bit display":
         return [_display(p) for p in panels]
-    widths = np.cumsum([p.shape[2] for p in panels])[:-1]
+    framed = [np.pad(p, ((0, 0), (0, 0), (MARGIN_PX, MARGIN_PX)), mode="edge") for p in panels]
+    widths = np.cumsum([p.shape[2] for p in framed])[:-1]
     attrs = {"sensor": sensor.name, "sensor_card": card_text(sensor)}
-    beside = np.concatenate(panels, axis=2)
+    beside = np.concatenate(framed, axis=2)
     array = xr.DataArray(beside, dims=("band", "y", "x"), coords={"band": list(sensor.band_names)}, attrs=attrs)
-    pictures: list[Picture] = np.split(rgb(array), widths, axis=1)
-    return pictures
+    return [picture[:, MARGIN_PX:-MARGIN_PX] for picture in np.split(rgb(array), widths, axis=1)]
 
 
 def _small(read: Reader | Callable[[slice], np.ndarray], answers: Answers, *, nearest: bool) -> np.ndarray:
