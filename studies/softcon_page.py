@@ -55,8 +55,9 @@ HEAD = """# Land cover as a teacher, and its controls
 page. All recipes draw the same 1,055 Sentinel-2 tiles and spend the same compute, 12 x 10^12 operations each; *shipped*
 goes on from `copernicus-fm-nano`, *scratch* begins from random values. What ships was taught before by hidden patches,
 by the same land-cover classes and by other encoders ([card](../model-cards/copernicus-fm-nano.md)). A score is the
-share of right answers of frozen features on held-out places, {seeds} training seeds (the table beside this page,
-softcon.csv, counts them; one run of mae was stopped).
+share of right answers of frozen features on held-out places, {seeds} training seeds; the table beside this page is
+softcon.csv. The five runs of mae from *shipped* were made on a processor with AMX, all others on one without, where
+four of those seeds had given 0.634, 0.689, 0.870 and 0.880 in the order of the columns.
 
 eurosat-ms was labelled by people, is of level 1C and of other places, and no run learned from it: it is the test.
 s2-weak asks tiles that were held out, but by the same six public models whose agreement taught the labels here: there
