@@ -110,6 +110,14 @@ class Answers:
     def _about(self, code: Relief, sample: int, rows: slice) -> Float[np.ndarray, "1 y x"]:
         return code.decode(np.clip(self.made[code.name][sample][:, rows], -FAR, FAR))
 
+    def _known(self, code: Relief, rows: slice) -> Bool[np.ndarray, "y x"]:
+        """Rows of a strand's pixels: those in which anything that was given was measured."""
+        step = self.plan.layout.step(code)
+        valid = self.valid[rows.start * step : rows.stop * step]
+        h, w = (rows.stop - rows.start) * step, self.plan.layout.shapes[code.name][2] * step
+        whole = np.pad(valid, ((0, h - valid.shape[0]), (0, w - valid.shape[1])))
+        return np.asarray(whole.reshape(h // step, step, w // step, step).any(axis=(1, 3)))
+
     @cached_property
     def _blend(self) -> Blend:
         layout, (relief, _) = self.plan.layout, self._elevation
@@ -122,7 +130,8 @@ class Answers:
         relief, height = self._elevation
         told = height.decode(np.clip(self.made[height.name][:, 0], -FAR, FAR))
         found = [
-            self._blend.agreed(means, partial(self._about, relief, sample), ROWS) for sample, means in enumerate(told)
+            self._blend.agreed(means, partial(self._about, relief, sample), partial(self._known, relief), ROWS)
+            for sample, means in enumerate(told)
         ]
         return np.stack(found).astype(np.float32)
 
