@@ -39,6 +39,20 @@ def test_the_oldest_value_goes_first() -> None:
     assert recall.get("a", (), lambda: "new") == "new"
 
 
+def test_values_that_weigh_leave_room_for_the_newest() -> None:
+    recall: Recall[str] = Recall(4, len)
+    for word in ("a", "bb", "ccc"):
+        recall.get(word, (), lambda word=word: word)
+    assert [recall.get(word, (), lambda: "new") for word in ("ccc", "bb")] == ["ccc", "new"]
+
+
+def test_a_value_that_is_too_heavy_is_not_kept_and_drives_nothing_out() -> None:
+    recall: Recall[str] = Recall(3, len)
+    recall.get("light", (), lambda: "a")
+    assert recall.get("key", (), lambda: "heavy") == "heavy"
+    assert recall.get("light", (), lambda: "new") == "a"
+
+
 def test_what_is_computed_in_inference_mode_can_be_used_outside() -> None:
     recall: Recall[torch.Tensor] = Recall(1)
     with torch.inference_mode():

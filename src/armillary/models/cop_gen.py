@@ -39,8 +39,9 @@ __all__ = ["AUTHORS_NAMES", "COP_GEN", "CopGen", "CopGenConfig", "Strand", "cop_
 POSITIONS_KEPT = 32
 """How many stretched position tables are remembered."""
 
-HOLES_KEPT = 512
-"""How many windows with holes are remembered filled: a sampling loop shows each at every step."""
+HOLES_KEPT = 1 << 29
+"""Bytes of windows with holes that are remembered filled. A sampling loop shows each at every step, and `steps` rows of
+windows are under way at once: this holds those of a Sentinel-2 tile's width with one level given, at twenty steps."""
 
 SIGMA = 0.02
 """Standard deviation of the weights of an untrained model."""
@@ -106,7 +107,7 @@ class CopGen(nn.Module):
                 Ground(config.strands, config.ground, d, guessed=bool(config.field)) if config.ground else None
             )
         self.recall: Recall[Tensor] = Recall(POSITIONS_KEPT)
-        self.whole: Recall[dict[str, Tensor]] = Recall(HOLES_KEPT)
+        self.whole: Recall[dict[str, Tensor]] = Recall(HOLES_KEPT, _bytes)
         self.working: torch.dtype | None = None
         """Precision of the trunk's products while no gradients are wanted; None: the weights' own. See `precision`."""
         if wanted.type != "meta":
@@ -300,6 +301,10 @@ def _remedy(state: Mapping[str, Tensor]) -> str:
     alike = [n for n, c in COP_GEN.items() if (c.tokens, c.width, 2 * (c.depth // 2)) == shape]
     what = "it has {} tokens, width {}, depth {}".format(*shape)
     return f"{what}, as {', '.join(alike)}" if alike else f"{what}, as no model of the zoo"
+
+
+def _bytes(found: Mapping[str, Tensor]) -> int:
+    return sum(v.numel() * v.element_size() for v in found.values())
 
 
 def _filled(field: Field, x: Mapping[str, Float[Tensor, "c h w"]], numbers: Mapping[str, int]) -> dict[str, Tensor]:

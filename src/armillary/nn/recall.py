@@ -21,21 +21,23 @@ def fingerprint(parameters: Iterable[Tensor]) -> Fingerprint:
 
 
 class Recall(Generic[T]):
-    """At most `size` values by key; the oldest goes first. A copy begins empty.
+    """Values by key, as many as weigh `size` together; the oldest goes first. A copy begins empty.
 
     Args:
-        size: how many values are kept.
+        size: what all values that are kept weigh.
+        weigh: what one weighs; None: each 1, so that `size` counts them.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, weigh: Callable[[T], int] | None = None) -> None:
         self.size = size
-        self._kept: dict[Hashable, tuple[Fingerprint, T]] = {}
+        self.weigh = weigh
+        self._kept: dict[Hashable, tuple[Fingerprint, T, int]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Recall[T]":
-        return Recall(self.size)
+        return Recall(self.size, self.weigh)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -50,7 +52,15 @@ class Recall(Generic[T]):
         with torch.inference_mode(False), torch.no_grad():
             value = compute()
         self._kept.pop(key, None)
-        for oldest in list(self._kept)[: max(0, len(self._kept) - self.size + 1)]:  # a list: threads share a model
+        weight = 1 if self.weigh is None else self.weigh(value)
+        if weight > self.size:
+            return value
+        held = [(k, w) for k, (_, _, w) in list(self._kept.items())]  # a list: threads share a model
+        room = self.size - weight - sum(w for _, w in held)
+        for oldest, freed in held:
+            if room >= 0:
+                break
             self._kept.pop(oldest, None)
-        self._kept[key] = (now, value)
+            room += freed
+        self._kept[key] = (now, value, weight)
         return value
