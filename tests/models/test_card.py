@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch.testing import assert_close
 from armillary.earth.fleet import sensors
 from armillary.earth.sensors import Statistics
 from armillary.errors import ArmillaryError, BadInput, BandMismatch, SensorUnknown, StatisticsMissing
+from armillary.models.card import chosen_sensor
 from armillary.models.card import copernicus_fm_card as card
 from armillary.models.copernicus_fm import CopernicusFM
 
@@ -151,9 +153,10 @@ def test_a_wrong_request_is_refused(change: dict[str, object], error: type[Excep
         card.batch(**request)
 
 
-def test_no_band_at_all_is_refused_with_the_list_of_those_there() -> None:
-    with pytest.raises(BandMismatch, match="no band of s1-grd was named; it has VV, VH"):
-        card.batch(torch.zeros(1, 0, 16, 16), "s1-grd", [])
+@pytest.mark.parametrize("bands", [[], ()])
+def test_what_names_no_band_is_refused_with_the_list_of_those_there(bands: Sequence[str]) -> None:
+    with pytest.raises(BandMismatch, match="names no band of s1-grd; it has VV, VH; without bands= all are meant"):
+        chosen_sensor("s1-grd", bands)
 
 
 def test_foreign_and_lower_case_names_are_the_same_bands() -> None:

@@ -1,6 +1,7 @@
 import pickle
 import random
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import huggingface_hub
@@ -214,3 +215,22 @@ def test_numbers_that_are_none_are_refused_by_name(tiny: CopernicusFM) -> None:
     state["cls_token"][..., 0] = float("nan")
     with pytest.raises(WeightsMismatch, match=r"NaN or infinite, in cls_token; the file is damaged"):
         load_state(tiny, state, source="x.safetensors")
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.complex64, torch.bool])
+def test_other_than_real_numbers_are_refused_by_name_and_kind(tiny: CopernicusFM, kind: torch.dtype) -> None:
+    state = _copy(tiny)
+    state["cls_token"] = state["cls_token"].to(kind)
+    with pytest.raises(
+        WeightsMismatch, match=rf"cls_token \({str(kind).removeprefix('torch.')}\); weights are float32"
+    ):
+        load_state(tiny, state, source="x.safetensors")
+
+
+@pytest.mark.parametrize("turned", [lambda v: v.to_sparse(), lambda v: v.to("meta")])
+def test_tensors_without_plain_values_are_refused(
+    tiny: CopernicusFM, tmp_path: Path, turned: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    torch.save({k: turned(v) for k, v in official_state(tiny).items()}, tmp_path / "w.pth")
+    with pytest.raises(WeightsMismatch, match=r"without plain values .* give plain ones"):
+        read_tensors(tmp_path / "w.pth")

@@ -48,6 +48,8 @@ def adapted_kernel(
     """
     if kernel.shape[1] != RGB:
         raise BadInput(f"a kernel for {RGB} colours was expected, this one has {kernel.shape[1]} channels")
+    if not bands:
+        raise BadInput("a kernel for no band was asked for; name the bands that it is to see")
     mean, c = kernel.mean(dim=1, keepdim=True), len(bands)
     match how:
         case "random":

@@ -4,7 +4,7 @@ A sensor is *covered* when its pixels are normalised with numbers that the model
 and *borrowed* when they gave none and those of its nearest relative are used; the card says which and why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,11 +173,13 @@ def chosen_sensor(sensor: str | Sensor, bands: Sequence[str] | None) -> Sensor:
         raise SensorUnknown(f"sensor={sensor!r} names none; give a name of the fleet or a Sensor")
     if bands is None:
         return sensor
-    if len(bands) == 0:
+    names = bands.split(",") if isinstance(bands, str) else tuple(bands) if isinstance(bands, Iterable) else ()
+    if not names or not all(isinstance(name, str) for name in names):
         raise BandMismatch(
-            f"no band of {sensor.name} was named; it has {', '.join(sensor.band_names)}; leave bands= out for all"
+            f"bands={bands!r} names no band of {sensor.name}; it has {', '.join(sensor.band_names)}; without bands= "
+            "all are meant"
         )
-    return sensor.select(resolve(sensor, bands.split(",") if isinstance(bands, str) else tuple(bands)))
+    return sensor.select(resolve(sensor, names))
 
 
 def as_float32(pixels: Tensor | np.ndarray) -> Tensor:

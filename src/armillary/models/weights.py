@@ -11,7 +11,7 @@ import json
 import math
 import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import as_file, files
 from os import PathLike
 from pathlib import Path
@@ -213,13 +213,22 @@ def load_state(
             f"{source} is no weight file of this model ({len(shapes)} keys expected, {len(theirs)} found); {remedy}; "
             f"the differences are {found}"
         )
-    broken = [k for k, v in theirs.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())]
+    whole = [f"{k} ({str(v.dtype).removeprefix('torch.')})" for k, v in theirs.items() if not v.is_floating_point()]
+    if whole:
+        raise WeightsMismatch(
+            f"{source} holds other than real numbers, in {_some(whole)}; weights are float32, float16 or bfloat16: "
+            "save them so"
+        )
+    broken = [k for k, v in theirs.items() if not bool(torch.isfinite(v).all())]
     if broken:
         raise WeightsMismatch(
-            f"{source} holds numbers that are NaN or infinite, in {', '.join(broken[:3])}"
-            f"{f' and {len(broken) - 3} more' if len(broken) > 3 else ''}; the file is damaged: give another"
+            f"{source} holds numbers that are NaN or infinite, in {_some(broken)}; the file is damaged: give another"
         )
     model.load_state_dict({ours[k]: v.to(torch.float32) for k, v in theirs.items()}, assign=True)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def save(model: nn.Module, path: str | PathLike[str], facts: Mapping[str, str] | None = None) -> None:
@@ -333,7 +342,13 @@ def read_tensors(href: str | PathLike[str]) -> dict[str, Tensor]:
             found = found[key]
     if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()):
         raise WeightsMismatch(f"{path} holds no tensors by name ({type(found).__name__}); give the state dict itself")
-    return cast(dict[str, Tensor], dict(found))
+    tensors = cast(dict[str, Tensor], dict(found))
+    odd = [k for k, v in tensors.items() if v.layout != torch.strided or v.is_meta or v.is_quantized]
+    if odd:
+        raise WeightsMismatch(
+            f"{path} holds tensors without plain values (sparse, quantised or meta), in {_some(odd)}; give plain ones"
+        )
+    return tensors
 
 
 def _reason(cause: Exception) -> str:

@@ -170,10 +170,20 @@ def _tensors(
     if len(items) != 1 or items == {0}:
         shown = ", ".join(f"{s} {tuple(v.shape)}" for s, v in x.items())
         raise BadInput(f"{shown} was given; give (b c h w) of each strand, with as many items in each")
+    empty = [f"{s} {tuple(v.shape)}" for s, v in x.items() if not v.numel()]
+    if empty:
+        raise BadInput(f"{', '.join(empty)} holds no number at all; give at least one token of each strand")
     infinite = [s for s, v in x.items() if bool(torch.isinf(v).any())]
     if infinite:
         raise BadInput(f"{', '.join(infinite)} holds infinite numbers; give NaN where a number is not known")
     shapes = _scaled(joint.shapes, x)
+    for s in (s for s in x if s in joint.shapes and joint.shapes[s][1] > 1):
+        token = menu.token_px * joint.shapes[s][1] // menu.tile_px
+        if x[s].shape[-2] % token or x[s].shape[-1] % token:
+            raise BadInput(
+                f"{s} {x[s].shape[-2]} x {x[s].shape[-1]} pixels were given, which are no whole tokens; give "
+                f"multiples of {token}"
+            )
     shapes |= {s: (v.shape[1], v.shape[2], v.shape[3]) for s, v in x.items()}
     wanted = dict.fromkeys(s for o in menu.asked(names_of(to)) for s in o.strands)
     roles = Roles.asking(joint.shapes, wanted, x, "left out", guidance=how.guidance)
@@ -188,8 +198,8 @@ def _tensors(
         odd = [s for s in roles.named("generate") if not bool(torch.isfinite(last.x[s]).all())]
         if odd:
             raise OutOfRange(
-                f"what the network says of {', '.join(odd)} is no number: a value that was given, or "
-                f"guidance={how.guidance:g}, is far from anything it knows; give network numbers"
+                f"what the network says of {', '.join(odd)} is no number: a value that was given, guidance="
+                f"{how.guidance:g} or its weights are far from anything that was learned; give network numbers"
             )
         made.append({s: last.x[s] for s in roles.named("generate")})
     return made[0] if samples == 1 else {s: torch.stack([m[s] for m in made]) for s in made[0]}

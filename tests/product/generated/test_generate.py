@@ -361,6 +361,12 @@ def test_tensors_are_refused_with_what_is_for_scenes_and_with_other_axes(nano: C
             arm.generate({"s1-rtc": x}, to=["dem"], model=nano, **ask)
     with pytest.raises(BadInput, match=r"give \(b c h w\)"):
         arm.generate({"s1-rtc": x[0]}, to=["dem"], model=nano)
+    with pytest.raises(BadInput, match=r"s1-rtc \(1, 2, 0, 0\) holds no number at all"):
+        arm.generate({"s1-rtc": x[:, :, :0, :0]}, to=["dem"], model=nano)
+    with pytest.raises(
+        BadInput, match=r"s1-rtc 72 x 64 pixels were given, which are no whole tokens; give multiples of"
+    ):
+        arm.generate({"s1-rtc": torch.zeros(1, 2, 72, 64)}, to=["dem"], model=nano, steps=1)
 
 
 def test_codes_that_the_model_does_not_know_were_not_measured(nano: CopGen, view: MakeView) -> None:

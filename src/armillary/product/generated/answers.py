@@ -22,7 +22,7 @@ ROWS = 256
 """Rows of the grid that are put together at once."""
 
 FAR = 20.0
-"""Network numbers of heights end here, a million kilometres from the sea: their exponential stays a number."""
+"""Network numbers of heights end here, millions of kilometres from the sea: their exponential stays a number."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,6 +60,7 @@ class How:
 
     def __post_init__(self) -> None:
         refuse_parts(steps=self.steps, batch=self.batch)
+        Solver(steps=self.steps)  # refuses too many
         sides = {"view_px": self.view_px, "overlap_px": self.overlap_px}
         refuse_parts(least=0, **{name: n for name, n in sides.items() if n is not None})
         if not _is_number(self.guidance):

@@ -79,8 +79,9 @@ def run(
             for s, part in strip.x.items():
                 if not bool(torch.isfinite(part).all()):
                     raise OutOfRange(
-                        f"what the network says of {s} is no number: a value that was given, or guidance="
-                        f"{plan.how.guidance:g}, is far from anything it knows; check units and nodata"
+                        f"what the network says of {s} is no number: a value that was given, guidance="
+                        f"{plan.how.guidance:g} or its weights are far from anything that was learned; check units, "
+                        "nodata and the weight file"
                     )
                 made[s][group, :, strip.rows[s]] = part.float().cpu().numpy()
             yield Progress(number * rows + i, len(groups) * rows, number, i == rows, strip.state)
