@@ -4,23 +4,19 @@ torchvision's network (arXiv:1512.03385) with another first convolution (7 x 7, 
 what leaves it is the mean of the last map, 2048 numbers. It knows neither place nor time nor area.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
-from armillary.earth.sensors import Sensor
-from armillary.errors import BadInput, BandMismatch
-from armillary.models.intake import CARDS, STRIDE_PX, IntakeCard
+from armillary.models.channels import FixedChannels
+from armillary.models.intake import STRIDE_PX
 from armillary.models.weights import load_state, resnet_names
 from armillary.nn.residual import EXPANSION, BatchNorm, Stages
 from armillary.sample.batch import Batch
-from armillary.sample.sample import Sample
 from armillary.tokens.tokens import Tokens
 
 
@@ -69,16 +65,17 @@ RESNETS: Mapping[str, ResNetConfig] = MappingProxyType(
 """Model name -> the configuration that builds it. Those called "-zscores" read what TorchGeo feeds the same weights."""
 
 
-class ResNet(nn.Module):
+class ResNet(FixedChannels):
     """A residual network for fixed channels.
 
     Args:
         config: its shapes.
     """
 
+    config: ResNetConfig
+
     def __init__(self, config: ResNetConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         with torch.device("meta"):
             self.first = nn.Conv2d(config.channels, config.base, 7, stride=2, padding=3, bias=False)
             self.first_norm = BatchNorm(config.base)
@@ -86,18 +83,13 @@ class ResNet(nn.Module):
         self.working: torch.dtype | None = None
         """Precision of the convolutions while no gradients are wanted; None: that of the weights. See `precision`."""
 
-    @property
-    def card(self) -> IntakeCard:
-        """Which sensors it takes, and how their values become its channels."""
-        return CARDS[self.config.card]
-
     def forward(self, batch: Batch) -> Tokens:
         """Every item on its own (in eval mode; while training, BatchNorm sees the batch).
 
         `pooled` and `cls` are the mean of the last map. `taps` are the maps of the four stages, each in half the size
         and twice the channels of the one before.
         """
-        self._check(batch)
+        self.check_channels(batch)
         x = torch.nan_to_num(batch.pixels.to(self.first.weight.dtype), nan=0.0, posinf=0.0, neginf=0.0)
         fast = self.working is not None and self.working != x.dtype and not torch.is_grad_enabled()
         with torch.autocast(x.device.type, dtype=self.working or x.dtype, enabled=fast):
@@ -105,35 +97,6 @@ class ResNet(nn.Module):
             maps = tuple(m.to(x.dtype) for m in self.trunk(y))
         pooled = maps[-1].mean(dim=(2, 3), dtype=torch.float32)
         return Tokens(pooled=pooled, cls=pooled, grid=maps[-1], taps=maps)
-
-    def batch(
-        self,
-        pixels: Float[Tensor, "b c h w"] | np.ndarray,
-        sensor: str | Sensor,
-        bands: Sequence[str] | None = None,
-        *,
-        lonlat: object = None,
-        days: object = None,
-        gsd_m: object = None,
-        unit: str | Sequence[str] | None = None,
-    ) -> Batch:
-        """Raw values of a sensor as this model wants them; see `armillary.models.intake.IntakeCard.batch`."""
-        return self.card.batch(pixels, sensor, bands, lonlat=lonlat, days=days, gsd_m=gsd_m, unit=unit)
-
-    def collate(self, samples: Sequence[Sample]) -> Batch:
-        """Samples of one sensor and one size as this model wants them."""
-        return self.card.collate(samples)
-
-    def _check(self, batch: Batch) -> None:
-        if not isinstance(batch, Batch):
-            raise BadInput(
-                f"a model takes an arm.Batch, got {type(batch).__name__}; model.batch(pixels, sensor) makes one"
-            )
-        if batch.pixels.shape[1] != self.config.channels:
-            raise BandMismatch(
-                f"this model reads {self.config.channels} channels, the batch holds {batch.pixels.shape[1]}; "
-                "model.batch(pixels, sensor) picks them"
-            )
 
 
 def random_resnet(config: ResNetConfig, *, seed: int = 0) -> ResNet:

@@ -6,25 +6,22 @@ time nor area: those of a Batch are ignored. It serves as a frozen teacher and a
 What reads where: `armillary.models.intake` says which bands of which sensor become the channels, and how.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isqrt
 from types import MappingProxyType
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.earth.sensors import Sensor
-from armillary.errors import BadInput, BandMismatch, OutOfRange
-from armillary.models.intake import CARDS, IntakeCard
+from armillary.errors import OutOfRange
+from armillary.models.channels import FixedChannels
 from armillary.models.weights import dinov2_names, load_state
 from armillary.nn.block import BLOCK_EPS, ScaledBlock
 from armillary.nn.init import initialise
 from armillary.nn.trunk import Trunk
 from armillary.sample.batch import Batch
-from armillary.sample.sample import Sample
 from armillary.tokens.learned import EXACT, REFERENCE, LearnedPosition, Resampling
 from armillary.tokens.patch import embed_patches
 from armillary.tokens.tokens import Tokens
@@ -108,16 +105,17 @@ class PatchKernel(nn.Module):
         return embed_patches(clean, self.kernel, self.bias, padding_px=0)
 
 
-class ViT(nn.Module):
+class ViT(FixedChannels):
     """A vision transformer for fixed channels.
 
     Args:
         config: its shapes.
     """
 
+    config: ViTConfig
+
     def __init__(self, config: ViTConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         d = config.width
         with torch.device("meta"):
             self.patch = PatchKernel(config.channels, d, config.patch_px)
@@ -129,11 +127,6 @@ class ViT(nn.Module):
         self.working: torch.dtype | None = None
         """Precision of the trunk's products while no gradients are wanted; None: that of the weights. See `precision`.
         The patch kernel stays in float32: it is a small part of the work."""
-
-    @property
-    def card(self) -> IntakeCard:
-        """Which sensors it takes, and how their values become its channels."""
-        return CARDS[self.config.card]
 
     def forward(self, batch: Batch) -> Tokens:
         """Every item on its own.
@@ -157,36 +150,9 @@ class ViT(nn.Module):
         out: Tensor = self.final_norm(grid.permute(0, 2, 3, 1))
         return out.permute(0, 3, 1, 2)
 
-    def batch(
-        self,
-        pixels: Float[Tensor, "b c h w"] | np.ndarray,
-        sensor: str | Sensor,
-        bands: Sequence[str] | None = None,
-        *,
-        lonlat: object = None,
-        days: object = None,
-        gsd_m: object = None,
-        unit: str | Sequence[str] | None = None,
-    ) -> Batch:
-        """Raw values of a sensor as this model wants them; see `armillary.models.intake.IntakeCard.batch`."""
-        return self.card.batch(pixels, sensor, bands, lonlat=lonlat, days=days, gsd_m=gsd_m, unit=unit)
-
-    def collate(self, samples: Sequence[Sample]) -> Batch:
-        """Samples of one sensor and one size as this model wants them."""
-        return self.card.collate(samples)
-
     def _check(self, batch: Batch) -> None:
-        if not isinstance(batch, Batch):
-            raise BadInput(
-                f"a model takes an arm.Batch, got {type(batch).__name__}; model.batch(pixels, sensor) makes one"
-            )
-        c, h, w = batch.pixels.shape[1:]
-        p = self.config.patch_px
-        if c != self.config.channels:
-            raise BandMismatch(
-                f"this model reads {self.config.channels} channels, the batch holds {c}; model.batch(pixels, sensor) "
-                "picks them"
-            )
+        self.check_channels(batch)
+        (h, w), p = batch.pixels.shape[-2:], self.config.patch_px
         if h % p or w % p or batch.patch_px != p:
             raise OutOfRange(
                 f"{h} x {w} pixels in patches of {batch.patch_px} px were given; this model cuts patches of {p} px and "
