@@ -133,3 +133,17 @@ def test_what_compares_nothing_is_refused(words: tuple[str, ...], said: str) -> 
     config = quick(SOFTCON, *words)
     with pytest.raises(BadInput, match=said):
         softcon(config, labelled_places(None, config))
+
+
+def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    config = quick(SOFTCON, f"labels={path}", "steps=2", "checkpoint_every=1")
+    place = place_of(packaged("train").key(0))
+    path.write_text(json.dumps({place: {"x": ["1"]}}))
+    steps = run(softcon(config, labelled_places(None, config)), tmp_path / "run", stop=lambda: True)
+    assert sum(progress.saved for progress in steps) == 1
+    path.write_text(json.dumps({place: {"x": ["2"]}}))
+    with pytest.raises(BadInput, match=r"labels.*; resume with what it began with"):
+        list(run(softcon(config, labelled_places(None, config)), tmp_path / "run", resume=True))
+    path.write_text(json.dumps({place: {"y": ["1"]}}))
+    assert list(run(softcon(config, labelled_places(None, config)), tmp_path / "run", resume=True))[-1].saved

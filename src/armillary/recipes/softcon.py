@@ -147,6 +147,7 @@ def softcon(config: SoftConRecipe, places: Places) -> Job:
         config=config,
         facts={"model": config.on, "objective": "masked pretraining" if config.rebuild else config.objective.learn},
         embed=lambda objective, draw: embed_draw(_encoder(objective), draw),
+        labels="" if config.rebuild is not None or config.objective.deaf else places.labels.checksum(),
     )
 
 

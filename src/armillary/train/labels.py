@@ -4,6 +4,8 @@ A draw that holds a map of land cover tells the labels of exactly what was cut: 
 the scene shows. Otherwise a table knows the place. A row of NaN says that nothing is known.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +43,13 @@ class LabelSource:
     def knows(self, key: str) -> bool:
         """Whether the table tells of an item."""
         return key in self.table or place_of(key) in self.table
+
+    def checksum(self) -> str:
+        """One word for all that is known."""
+        told: list[object] = [sorted(self.table.items()), self.least_valid]
+        if self.legend is not None:
+            told += [sorted(self.legend.codes.items()), self.legend.unsorted, self.legend.empty]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
     def of(self, draw: Draw) -> Float[Tensor, "b 9"]:
         """Labels of each item of a draw."""

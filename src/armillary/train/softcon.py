@@ -109,6 +109,11 @@ class SceneConfig:
         return self.learn == "supcon" or (self.learn == "softcon" and self.soft > 0)
 
     @property
+    def deaf(self) -> bool:
+        """Whether labels change nothing, not even what is told of them."""
+        return self.learn in ("info-nce", "siglip")
+
+    @property
     def how(self) -> How:
         """How views are made."""
         return How(self.views, self.across, self.mask_ratio, self.bands_at_least, self.facts_dropped)
