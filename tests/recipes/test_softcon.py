@@ -12,7 +12,7 @@ from tests.sample.ssl4eo_tree import L1C, write_tree
 from armillary.errors import BadInput, SceneNotFound
 from armillary.models.zoo import load_encoder
 from armillary.recipes.softcon import INFO_NCE, MAE, SOFTCON, SUPCON, SoftConRecipe, labelled_places, softcon
-from armillary.sample.stream import place_of
+from armillary.sample.stream import Stream, place_of
 from armillary.sample.tiles import packaged
 from armillary.train.config import read
 from armillary.train.journal import read_journal
@@ -147,3 +147,19 @@ def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
         list(run(softcon(config, labelled_places(None, config)), tmp_path / "run", resume=True))
     path.write_text(json.dumps({place: {"y": ["1"]}}))
     assert list(run(softcon(config, labelled_places(None, config)), tmp_path / "run", resume=True))[-1].saved
+
+
+def test_a_drawn_season_has_its_own_label_and_not_that_of_another(tmp_path: Path) -> None:
+    write_tree(tmp_path)
+    labels = {"0000001": {L1C[0]: ["0"], L1C[1]: ["4", "5"]}, "0000003": {L1C[0]: ["8"], L1C[1]: []}}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    places = labelled_places(tmp_path, SOFTCON)
+    seen = set()
+    for draw in islice(Stream(places.train, 8, repeats=2), 4):
+        for i, row in enumerate(places.labels.of(draw)):
+            first = float(draw.samples["s2-l1c"][i].pixels.max()) < 0.15
+            wanted = labels[draw.keys[i]][L1C[0] if first else L1C[1]]
+            told = [str(c) for c in row.nonzero().flatten().tolist()] if bool(row.isfinite().all()) else []
+            assert told == wanted
+            seen.add((draw.keys[i], first))
+    assert len(seen) == 4

@@ -64,6 +64,26 @@ def test_what_was_drawn_knows_its_label(tree: Path) -> None:
         source.classes_of(0, {})
 
 
+def test_labels_that_change_are_told_by_sensor_and_time(tree: Path) -> None:
+    found = SSL4EOS12(tree, LABELS).changing_labels()
+    assert {key: sorted(set(classes.values())) for key, classes in found.items()} == {
+        "0000001": [(0, 4), (4,)],
+        "0000003": [(), (8,)],
+    }
+    samples = SSL4EOS12(tree).read("0000001", 1)
+    assert {found["0000001"][sensor, s.time] for sensor, s in samples.items() if s.time is not None} == {(4,)}
+    assert SSL4EOS12(tree, LABELS, per="season").changing_labels() == {}
+    assert SSL4EOS12(tree, {"0000001": {L1C[0]: (2,), L1C[1]: (2,)}}).changing_labels() == {}
+
+
+def test_a_name_without_a_time_is_refused_where_labels_change(tree: Path, tmp_path: Path) -> None:
+    for season in ("spring", "summer"):
+        (tmp_path / "s2c" / "0000001" / season).mkdir(parents=True)
+    labels: SceneLabels = {"0000001": {"spring": (1,), "summer": (2,)}}
+    with pytest.raises(BadInput, match="tells no time by which to find its own"):
+        SSL4EOS12(tmp_path, labels).changing_labels()
+
+
 def test_seasons_as_places_keep_a_location_on_one_side_of_a_split(tree: Path) -> None:
     source = SSL4EOS12(tree, LABELS, per="season")
     assert [source.key(i) for i in range(len(source))] == ["0000001@0", "0000001@1", "0000003@0", "0000003@1"]

@@ -106,7 +106,8 @@ def labelled_places(folder: Path | None, config: SoftConRecipe) -> Places:
     if any((folder / name).is_dir() for name in FOLDERS.values()):
         source = SSL4EOS12(folder, labels=known)
         train, held_out = hold_out(source, SHARE)
-        labels = LabelSource(ones_of(source.label_table()), legend)
+        seasons = {key: ones_of(found) for key, found in source.changing_labels().items()}
+        labels = LabelSource(ones_of(source.label_table()), legend, seasons)
         return Places(source, source, train, held_out, labels)
     return replace(open_places(folder), labels=LabelSource(ones_of(_by_place(known or {})), legend))
 

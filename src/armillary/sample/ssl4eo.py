@@ -33,6 +33,9 @@ OFFSET_BEGAN = datetime(2022, 1, 25, tzinfo=UTC)
 
 Per = Literal["location", "season"]
 
+Sensed = tuple[str, datetime]
+"""Sensor and sensing time: which season of a place a sample is of."""
+
 
 @dataclass(frozen=True)
 class Scenes:
@@ -159,9 +162,9 @@ class SSL4EOS12:
             BadInput: the samples are of another place.
         """
         location, seasons = self._place(place)
+        drawn = {(name, sample.time) for name, sample in samples.items()}
         for season in seasons:
-            times = [read_name(p[season]).time for s in self.sensors if season < len(p := self._products(s, location))]
-            if any(sample.time is not None and sample.time in times for sample in samples.values()):
+            if not drawn.isdisjoint(self._sensed(location, season)):
                 return self.classes(location, season)
         raise BadInput(f"the samples were not drawn at {self.key(place)}; give what draw() gave")
 
@@ -173,6 +176,37 @@ class SSL4EOS12:
             if classes:
                 found[self.key(place)] = tuple(sorted(classes))
         return found
+
+    def changing_labels(self) -> Mapping[str, Mapping[Sensed, tuple[int, ...]]]:
+        """Key of each place whose seasons differ in their label -> what was sensed -> its classes, () for no label.
+
+        Raises:
+            BadInput: the name of a product there tells no time.
+        """
+        found = {}
+        for place, (location, seasons) in enumerate(self._places):
+            if len({self.classes(location, i) or () for i in seasons}) > 1:
+                found[self.key(place)] = self._by_time(location, seasons)
+        return found
+
+    def _by_time(self, location: str, seasons: tuple[int, ...]) -> Mapping[Sensed, tuple[int, ...]]:
+        found: dict[Sensed, tuple[int, ...]] = {}
+        for season in seasons:
+            classes = self.classes(location, season) or ()
+            for sensor, time in self._sensed(location, season):
+                if time is None:
+                    raise BadInput(
+                        f"the labels of {location} change with the season and the name of a product of {sensor} there "
+                        "tells no time by which to find its own; name products as SSL4EO-S12 does"
+                    )
+                if found.setdefault((sensor, time), classes) != classes:  # two seasons at one time: nobody can tell
+                    found[sensor, time] = ()
+        return found
+
+    def _sensed(self, location: str, season: int) -> tuple[tuple[str, datetime | None], ...]:
+        """Sensor and time of each product of a season, as their names tell them."""
+        products = {s: self._products(s, location) for s in self.sensors}
+        return tuple((s, read_name(p[season]).time) for s, p in products.items() if season < len(p))
 
     def _place(self, place: int) -> tuple[str, tuple[int, ...]]:
         if not 0 <= place < len(self._places):
