@@ -72,6 +72,11 @@ def labels(
         _changed(find_legend(legend), change), _rule(rule, threshold, least_valid), probabilities, nodata
     )
     folder = CoverFolder(land_cover)
+    shares, picture = output.with_suffix(f".{SHARES}"), output.with_suffix(".png")
+    if picture.resolve() in {path.resolve() for path in folder.files}:
+        raise BadInput(
+            f"{picture} is one of the maps and the picture of the labels would take its place; choose another -o"
+        )
     found = list(label_maps(folder, labeller) if scenes is None else label_scenes(scenes_in(scenes), folder, labeller))
     if scenes is not None and all(scene.cover is None for scene in found):
         raise SceneNotFound(
@@ -80,7 +85,6 @@ def labels(
         )
     labelled = gathered(found)
     statistics = statistics_of(labelled)
-    shares, picture = output.with_suffix(f".{SHARES}"), output.with_suffix(".png")
     with written_together(output, shares, picture) as aside:
         write_labels(labelled, aside / output.name)
         write_shares(found, aside / shares.name)
