@@ -188,7 +188,9 @@ def _refuse_unlabelled(places: Places, stream: Stream) -> None:
         return
     of = f"{len(own.table)} places have labels and none of them is among the {len(chosen)} to learn from"
     maps = "" if own.legend is None else f", and {LOOKED_AT} batches hold no map called {COVER}"
-    raise BadInput(f"learning from labels was asked, {of}{maps}; give labels= of these places, or learn=info-nce")
+    raise BadInput(
+        f"learning from labels was asked, {of}{maps}; give labels= of these places, or objective.learn=info-nce"
+    )
 
 
 def _objective(config: SoftConRecipe, labels: LabelSource) -> Objective:

@@ -164,7 +164,7 @@ class SceneContrast(nn.Module):
         super().__init__()
         if config.labelled and not labels:
             raise BadInput(
-                f"{config.learn} learns from labels and no place has any; give labels=, or choose learn=info-nce"
+                f"{config.learn} learns from labels and no place has any; give labels=, or objective.learn=info-nce"
             )
         assert isinstance(encoder, Encoder)  # noqa: S101 (what the zoo holds)
         self.card = encoder.card
