@@ -41,7 +41,8 @@ def labels(
     LAND_COVER is a raster or a folder of them: codes of a legend, or nine bands of probabilities in the order of
     Dynamic World. With --scenes, a folder of SSL4EO-S12 (s1, s2c, s2a), each scene takes the map of its name, or those
     that lie over it. Without, every raster is a scene. Beside OUTPUT lie a table of the shares of the ground (.parquet)
-    and a picture of the statistics (.png). A LAND_COVER that is itself a file of labels (.json) is only described.
+    and a picture of the statistics (.png). A LAND_COVER that is itself a file of labels (.json) is only
+    described: nothing but the picture is written.
 
     Example: armillary build labels worldcover.tif --legend worldcover --scenes ssl4eo-s12 -o labels.json
 
