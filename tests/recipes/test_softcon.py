@@ -11,7 +11,7 @@ from tests.sample.ssl4eo_tree import L1C, write_tree
 
 from armillary.errors import BadInput, SceneNotFound
 from armillary.models.zoo import load_encoder
-from armillary.recipes.softcon import INFO_NCE, MAE, SOFTCON, SUPCON, SoftConRecipe, labelled_places, softcon
+from armillary.recipes.softcon import INFO_NCE, MAE, SIGLIP, SOFTCON, SUPCON, SoftConRecipe, labelled_places, softcon
 from armillary.sample.stream import Stream, place_of
 from armillary.sample.tiles import packaged
 from armillary.train.config import read
@@ -163,3 +163,38 @@ def test_a_drawn_season_has_its_own_label_and_not_that_of_another(tmp_path: Path
             assert told == wanted
             seen.add((draw.keys[i], first))
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("start", "words", "said"),
+    [
+        (
+            SUPCON,
+            ("objective.queue=8", "objective.form=mse", "objective.momentum=0.1", "objective.mask_ratio=0.9"),
+            r"form=mse, objective\.momentum=0\.1, objective\.queue=8, objective\.mask_ratio=0\.9 was .*learn=supcon",
+        ),
+        (SUPCON, ("objective.power=2",), r"objective\.power=2\.0 was"),
+        (SIGLIP, ("objective.temperature=0.1",), r"objective\.temperature=0\.1 was"),
+        (INFO_NCE, ("objective.rule=any", "legend=esri"), r"objective\.rule=any, legend=esri was"),
+        (SOFTCON, ("objective.soft=0", "objective.form=ce"), r"objective\.form=ce was"),
+        (MAE, ("objective.hidden=8",), r"objective\.hidden=8 was .* where hidden patches are rebuilt"),
+    ],
+)
+def test_what_has_no_effect_is_refused(start: SoftConRecipe, words: tuple[str, ...], said: str) -> None:
+    config = quick(start, *words)
+    with pytest.raises(BadInput, match=said):
+        softcon(config, labelled_places(None, config))
+
+
+@pytest.mark.parametrize("start", [SOFTCON, SUPCON, INFO_NCE, SIGLIP, MAE])
+def test_no_recipe_asks_by_itself_for_what_has_no_effect(start: SoftConRecipe) -> None:
+    assert softcon(start, labelled_places(None, start)).config == start
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [(SUPCON, ("objective.rule=jaccard", "objective.power=2")), (SOFTCON, ("objective.queue=8", "objective.form=ce"))],
+)
+def test_what_has_an_effect_is_taken(start: SoftConRecipe, words: tuple[str, ...]) -> None:
+    config = quick(start, *words)
+    assert softcon(config, labelled_places(None, config)).config == config

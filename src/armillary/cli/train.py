@@ -32,7 +32,8 @@ KNOWN = ". ".join(f"{name}: {recipe.line}" for name, recipe in RECIPES.items()) 
 DATA = (
     "a folder of tiles, of Copernicus-Pretrain shards or of its GeoTIFFs, for "
     f"{', '.join(name for name, recipe in RECIPES.items() if recipe.places is labelled_places)} of SSL4EO-S12 as well; "
-    "without one, the packaged sample. cop-gen-thumb and cop-gen-nano need what studies/pairs.py makes, cop-gen-world none."
+    "without one, the packaged sample. cop-gen-thumb and cop-gen-nano need what studies/pairs.py makes, cop-gen-world "
+    "none."
 )
 """What `--help` says of data."""
 

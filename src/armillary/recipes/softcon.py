@@ -5,7 +5,7 @@ patches. `tera_ops` gives each the same compute, whatever its step costs. Defaul
 sample on a laptop.
 """
 
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from importlib.resources import as_file, files
 from itertools import islice
 from pathlib import Path
@@ -154,6 +154,7 @@ def softcon(config: SoftConRecipe, places: Places) -> Job:
 
 def _check(config: SoftConRecipe) -> None:
     """What a configuration asks for must go together."""
+    _refuse_idle(config)
     if config.rebuild is not None:
         return
     pairs = config.batch_size // (2 if config.seasons else 1)
@@ -176,6 +177,23 @@ def _check(config: SoftConRecipe) -> None:
         )
     if config.strategy == "fsdp" and config.objective.learn == "softcon":
         raise BadInput("a momentum encoder cannot follow parameters that are shared out; use strategy=ddp")
+
+
+def _refuse_idle(config: SoftConRecipe) -> None:
+    """What was asked must have an effect."""
+    rebuilds, plain = config.rebuild is not None, SceneConfig()
+    changed = tuple(f.name for f in fields(plain) if getattr(config.objective, f.name) != getattr(plain, f.name))
+    idle = {
+        f"objective.{name}": getattr(config.objective, name)
+        for name in (changed if rebuilds else config.objective.idle)
+    }
+    if rebuilds or config.objective.deaf:
+        idle |= {name: asked for name in ("labels", "legend") if (asked := getattr(config, name))}
+    if idle:
+        raise BadInput(
+            f"{', '.join(f'{name}={asked}' for name, asked in idle.items())} was asked and has no effect where "
+            f"{'hidden patches are rebuilt' if rebuilds else f'objective.learn={config.objective.learn}'}; leave it out"
+        )
 
 
 def _refuse_unlabelled(places: Places, stream: Stream) -> None:
