@@ -44,7 +44,7 @@ Learn = Literal["softcon", "supcon", "info-nce", "siglip"]
 SIGLIP = (10.0, -10.0)
 """Scale and bias with which the sigmoid loss begins (arXiv:2303.15343, sec. 3.2)."""
 
-_SOFTCON = ("softcon",)
+_SOFTCON: tuple[Learn, ...] = ("softcon",)
 
 USED_BY: Mapping[str, tuple[Learn, ...]] = MappingProxyType(
     {
