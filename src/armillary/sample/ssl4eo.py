@@ -144,7 +144,7 @@ class SSL4EOS12:
         """
         seasons = self._seasons(location)
         if not seasons:
-            raise SceneNotFound(f"the location {location} was asked of {self.folder} which lacks it; check the name")
+            raise SceneNotFound(f"the location {location} was asked of {self.folder}, which lacks it; check the name")
         if not 0 <= season < seasons:
             raise OutOfRange(f"season {season} of {location} was asked for; it has 0 to {seasons - 1} in {self.folder}")
         out = {}
