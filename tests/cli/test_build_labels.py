@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,42 @@ def test_labels_shares_and_a_picture_are_written(
     assert read_labels(out)["0000003"] == {L1C[0]: (), L1C[1]: ()}
     assert run(*words, "--change", "95=1", "--threshold", "0.02") == 0
     assert read_labels(out)["0000001"][L1C[0]] == (1,)
+
+
+def test_labels_beside_their_maps_are_the_same_the_second_time(tmp_path: Path, cover: Path) -> None:
+    out = cover.parent / "labels.json"
+    (cover.parent / ".ipynb_checkpoints").mkdir()
+    (cover.parent / ".ipynb_checkpoints" / "x.tif").write_bytes(cover.read_bytes())
+    for name in ("labels.json", "again.json", "labels.json"):
+        assert run(cover.parent, "--legend", "worldcover", "-o", cover.parent / name) == 0
+        assert read_labels(cover.parent / name) == {"0000001": {"0000001": (1, 3)}}
+    assert (cover.parent / "again.json").read_bytes() == out.read_bytes()
+
+
+def test_a_map_is_not_written_over_by_the_picture(
+    tmp_path: Path, cover: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = cover.with_suffix(".png")
+    own.write_bytes(cover.read_bytes())
+    assert run(cover.parent, "--legend", "worldcover", "-o", cover.with_suffix(".json")) == 2
+    assert "is one of the maps and the picture of the labels would take its place" in capsys.readouterr().err
+    assert own.read_bytes() == cover.read_bytes()
+
+
+def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path, cover: Path) -> None:
+    out = tmp_path / "out" / "labels.json"
+    begin = f"""
+import os
+from pathlib import Path
+from armillary.sample.scene_labels import written_together
+with written_together(Path({str(out)!r})) as aside:
+    (aside / "labels.json").write_text("half")
+    os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", begin], check=False).returncode == 9
+    assert [p.name for p in out.parent.iterdir()] == [".labels.json.parts"]
+    assert run(cover, "--legend", "worldcover", "-o", out) == 0
+    assert sorted(p.name for p in out.parent.iterdir()) == ["labels.json", "labels.parquet", "labels.png"]
 
 
 def test_a_file_of_labels_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from armillary.cli.train import train
 from armillary.earth.fleet import sensors
 from armillary.earth.window import Window
 from armillary.errors import ArmillaryError
+from armillary.recipes.table import RECIPES
 from armillary.sample.sample import Sample
 from armillary.sample.tiling import Tile, write_tiles
 
@@ -117,3 +118,10 @@ def test_on_names_the_encoder_that_goes_on_and_belongs_to_recipes_that_take_one(
 ) -> None:
     with pytest.raises(ArmillaryError, match=said):
         train(recipe, output=tmp_path / "run", on="nobody")
+
+
+def test_help_names_every_recipe_with_what_it_does_and_the_data_it_reads() -> None:
+    said = " ".join(armillary("--help").stdout.replace("│", " ").split())
+    for name, recipe in RECIPES.items():
+        assert f"{name}: {recipe.line}" in said
+    assert "for softcon, supcon, info-nce, siglip, mae of SSL4EO-S12 as well" in said

@@ -203,6 +203,8 @@ def test_a_file_of_another_width_is_refused_with_the_models_it_may_be_of() -> No
         fomo_of(TINY, state, source="x.pt")
     with pytest.raises(WeightsMismatch, match="holds spectral_embedding, this one does not"):
         fomo_of(TINY, {"a": torch.zeros(1)}, source="x.pt")
+    with pytest.raises(WeightsMismatch, match=r"its spectral_embedding is \(\), that of FoMo-Net \(1, \d+, width\)"):
+        fomo_of(TINY, {"spectral_embedding": torch.zeros(())}, source="x.pt")
     with pytest.raises(BadInput, match="multiple of the heads"):
         FoMoConfig(width=100, depth=1, heads=3, hidden=8, taps=(0, 0, 0, 0))
 

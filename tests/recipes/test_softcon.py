@@ -11,8 +11,8 @@ from tests.sample.ssl4eo_tree import L1C, write_tree
 
 from armillary.errors import BadInput, SceneNotFound
 from armillary.models.zoo import load_encoder
-from armillary.recipes.softcon import INFO_NCE, MAE, SOFTCON, SUPCON, SoftConRecipe, labelled_places, softcon
-from armillary.sample.stream import place_of
+from armillary.recipes.softcon import INFO_NCE, MAE, SIGLIP, SOFTCON, SUPCON, SoftConRecipe, labelled_places, softcon
+from armillary.sample.stream import Stream, place_of
 from armillary.sample.tiles import packaged
 from armillary.train.config import read
 from armillary.train.journal import read_journal
@@ -98,7 +98,7 @@ def test_learning_from_labels_needs_some(tmp_path: Path) -> None:
         labelled_places(None, quick(SUPCON, f"labels={tmp_path / 'labels.json'}"))
     (tmp_path / "labels.json").write_text("{}")
     config = quick(SUPCON, f"labels={tmp_path / 'labels.json'}")
-    with pytest.raises(BadInput, match="0 places have labels"):
+    with pytest.raises(BadInput, match=r"0 places have labels.* or objective\.learn=info-nce"):
         softcon(config, labelled_places(None, config)).build()
 
 
@@ -133,3 +133,68 @@ def test_what_compares_nothing_is_refused(words: tuple[str, ...], said: str) -> 
     config = quick(SOFTCON, *words)
     with pytest.raises(BadInput, match=said):
         softcon(config, labelled_places(None, config))
+
+
+def test_a_run_does_not_go_on_with_other_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    config = quick(SOFTCON, f"labels={path}", "steps=2", "checkpoint_every=1")
+    place = place_of(packaged("train").key(0))
+    path.write_text(json.dumps({place: {"x": ["1"]}}))
+    steps = run(softcon(config, labelled_places(None, config)), tmp_path / "run", stop=lambda: True)
+    assert sum(progress.saved for progress in steps) == 1
+    path.write_text(json.dumps({place: {"x": ["2"]}}))
+    with pytest.raises(BadInput, match=r"labels.*; resume with what it began with"):
+        list(run(softcon(config, labelled_places(None, config)), tmp_path / "run", resume=True))
+    path.write_text(json.dumps({place: {"y": ["1"]}}))
+    assert list(run(softcon(config, labelled_places(None, config)), tmp_path / "run", resume=True))[-1].saved
+
+
+def test_a_drawn_season_has_its_own_label_and_not_that_of_another(tmp_path: Path) -> None:
+    write_tree(tmp_path)
+    labels = {"0000001": {L1C[0]: ["0"], L1C[1]: ["4", "5"]}, "0000003": {L1C[0]: ["8"], L1C[1]: []}}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    places = labelled_places(tmp_path, SOFTCON)
+    seen = set()
+    for draw in islice(Stream(places.train, 8, repeats=2), 4):
+        for i, row in enumerate(places.labels.of(draw)):
+            first = float(draw.samples["s2-l1c"][i].pixels.max()) < 0.15
+            wanted = labels[draw.keys[i]][L1C[0] if first else L1C[1]]
+            told = [str(c) for c in row.nonzero().flatten().tolist()] if bool(row.isfinite().all()) else []
+            assert told == wanted
+            seen.add((draw.keys[i], first))
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("start", "words", "said"),
+    [
+        (
+            SUPCON,
+            ("objective.queue=8", "objective.form=mse", "objective.momentum=0.1", "objective.mask_ratio=0.9"),
+            r"form=mse, objective\.momentum=0\.1, objective\.queue=8, objective\.mask_ratio=0\.9 was .*learn=supcon",
+        ),
+        (SUPCON, ("objective.power=2",), r"objective\.power=2\.0 was"),
+        (SIGLIP, ("objective.temperature=0.1",), r"objective\.temperature=0\.1 was"),
+        (INFO_NCE, ("objective.rule=any", "legend=esri"), r"objective\.rule=any, legend=esri was"),
+        (SOFTCON, ("objective.soft=0", "objective.form=ce"), r"objective\.form=ce was"),
+        (MAE, ("objective.hidden=8",), r"objective\.hidden=8 was .* where hidden patches are rebuilt"),
+    ],
+)
+def test_what_has_no_effect_is_refused(start: SoftConRecipe, words: tuple[str, ...], said: str) -> None:
+    config = quick(start, *words)
+    with pytest.raises(BadInput, match=said):
+        softcon(config, labelled_places(None, config))
+
+
+@pytest.mark.parametrize("start", [SOFTCON, SUPCON, INFO_NCE, SIGLIP, MAE])
+def test_no_recipe_asks_by_itself_for_what_has_no_effect(start: SoftConRecipe) -> None:
+    assert softcon(start, labelled_places(None, start)).config == start
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [(SUPCON, ("objective.rule=jaccard", "objective.power=2")), (SOFTCON, ("objective.queue=8", "objective.form=ce"))],
+)
+def test_what_has_an_effect_is_taken(start: SoftConRecipe, words: tuple[str, ...]) -> None:
+    config = quick(start, *words)
+    assert softcon(config, labelled_places(None, config)).config == config

@@ -1,9 +1,12 @@
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tests.sample.ssl4eo_tree import L1C, SIDE, write_tree
+from tests.sample.ssl4eo_tree import L1C, L2A, SIDE, write_tree
 from torch.testing import assert_close
 
 from armillary.earth.fleet import SSL4EO, sensors
@@ -43,6 +46,42 @@ def test_seasons_of_sensors_are_matched_by_position_and_not_by_date(tree: Path) 
         assert np.allclose(found["s1-grd"].pixels, backscatter)  # S1B before S1A, which names would turn round
 
 
+def test_hidden_folders_are_no_locations_and_no_seasons(tmp_path: Path) -> None:
+    write_tree(tmp_path)
+    for folder in (tmp_path / "s2c", tmp_path / "s2c" / "0000001", tmp_path / "s2c" / "0000001" / L1C[0]):
+        (folder / ".ipynb_checkpoints").mkdir()
+    source = SSL4EOS12(tmp_path, LABELS)
+    assert [source.key(i) for i in range(len(source))] == ["0000001", "0000003"]
+    assert Scenes(tmp_path / "s2c").products("0000001") == L1C
+    assert source.classes("0000001", 0) == (0, 4)
+    assert source.read("0000001", 0)["s2-l1c"].pixels.shape == (13, SIDE, SIDE)
+
+
+def test_seasons_and_locations_that_are_not_there_are_refused(tree: Path) -> None:
+    source = SSL4EOS12(tree, LABELS)
+    for season in (-1, 2):
+        with pytest.raises(OutOfRange, match=f"season {season} of 0000001 was asked for; it has 0 to 1 in"):
+            source.read("0000001", season)
+        assert source.classes("0000001", season) is None
+    with pytest.raises(SceneNotFound, match="the location unknown was asked of"):
+        source.read("unknown", 0)
+    make = f"from armillary.sample.ssl4eo import SSL4EOS12; SSL4EOS12({str(tree)!r}, per='foo')"
+    made = subprocess.run([sys.executable, "-c", make], capture_output=True, text=True, check=False)  # without beartype
+    assert "BadInput: places per 'foo' were asked of SSL4EO-S12; per= is location or season" in made.stderr
+
+
+def test_a_season_that_one_sensor_lacks_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_tree(tmp_path)
+    len(SSL4EOS12(tmp_path))
+    assert not caplog.records
+    shutil.rmtree(tmp_path / "s2a" / "0000003" / L2A[0])
+    source = SSL4EOS12(tmp_path)
+    len(source)
+    len(source)
+    (record,) = caplog.records
+    assert "more than 45 days apart, in 1 season(s), season 0 of 0000003 first" in record.getMessage()
+
+
 def test_labels_are_of_the_season_and_not_of_the_place(tree: Path) -> None:
     source = SSL4EOS12(tree, LABELS)
     assert source.classes("0000001", 0) == (0, 4)
@@ -62,6 +101,26 @@ def test_what_was_drawn_knows_its_label(tree: Path) -> None:
     assert seen == {(0, 4), (4,)}
     with pytest.raises(BadInput, match="not drawn at"):
         source.classes_of(0, {})
+
+
+def test_labels_that_change_are_told_by_sensor_and_time(tree: Path) -> None:
+    found = SSL4EOS12(tree, LABELS).changing_labels()
+    assert {key: sorted(set(classes.values())) for key, classes in found.items()} == {
+        "0000001": [(0, 4), (4,)],
+        "0000003": [(), (8,)],
+    }
+    samples = SSL4EOS12(tree).read("0000001", 1)
+    assert {found["0000001"][sensor, s.time] for sensor, s in samples.items() if s.time is not None} == {(4,)}
+    assert SSL4EOS12(tree, LABELS, per="season").changing_labels() == {}
+    assert SSL4EOS12(tree, {"0000001": {L1C[0]: (2,), L1C[1]: (2,)}}).changing_labels() == {}
+
+
+def test_a_name_without_a_time_is_refused_where_labels_change(tree: Path, tmp_path: Path) -> None:
+    for season in ("spring", "summer"):
+        (tmp_path / "s2c" / "0000001" / season).mkdir(parents=True)
+    labels: SceneLabels = {"0000001": {"spring": (1,), "summer": (2,)}}
+    with pytest.raises(BadInput, match="tells no time by which to find its own"):
+        SSL4EOS12(tmp_path, labels).changing_labels()
 
 
 def test_seasons_as_places_keep_a_location_on_one_side_of_a_split(tree: Path) -> None:

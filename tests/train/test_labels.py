@@ -42,3 +42,14 @@ def test_without_a_legend_maps_are_not_looked_at() -> None:
     assert not LabelSource()
     assert LabelSource(TABLE)
     assert LabelSource(legend=find_legend("worldcover"))
+
+
+def test_other_labels_or_another_legend_are_another_checksum() -> None:
+    sources = (
+        LabelSource(TABLE),
+        LabelSource({**TABLE, "a": TABLE["b"]}),
+        LabelSource(TABLE, find_legend("worldcover")),
+        LabelSource(TABLE, find_legend("esri")),
+    )
+    assert len({source.checksum() for source in sources}) == 4
+    assert LabelSource(dict(reversed(TABLE.items()))).checksum() == LabelSource(TABLE).checksum()

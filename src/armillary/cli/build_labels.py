@@ -41,7 +41,8 @@ def labels(
     LAND_COVER is a raster or a folder of them: codes of a legend, or nine bands of probabilities in the order of
     Dynamic World. With --scenes, a folder of SSL4EO-S12 (s1, s2c, s2a), each scene takes the map of its name, or those
     that lie over it. Without, every raster is a scene. Beside OUTPUT lie a table of the shares of the ground (.parquet)
-    and a picture of the statistics (.png). A LAND_COVER that is itself a file of labels (.json) is only described.
+    and a picture of the statistics (.png). A LAND_COVER that is itself a file of labels (.json) is only
+    described: nothing but the picture is written.
 
     Example: armillary build labels worldcover.tif --legend worldcover --scenes ssl4eo-s12 -o labels.json
 
@@ -72,6 +73,11 @@ def labels(
         _changed(find_legend(legend), change), _rule(rule, threshold, least_valid), probabilities, nodata
     )
     folder = CoverFolder(land_cover)
+    shares, picture = output.with_suffix(f".{SHARES}"), output.with_suffix(".png")
+    if picture.resolve() in {path.resolve() for path in folder.files}:
+        raise BadInput(
+            f"{picture} is one of the maps and the picture of the labels would take its place; choose another -o"
+        )
     found = list(label_maps(folder, labeller) if scenes is None else label_scenes(scenes_in(scenes), folder, labeller))
     if scenes is not None and all(scene.cover is None for scene in found):
         raise SceneNotFound(
@@ -80,7 +86,6 @@ def labels(
         )
     labelled = gathered(found)
     statistics = statistics_of(labelled)
-    shares, picture = output.with_suffix(f".{SHARES}"), output.with_suffix(".png")
     with written_together(output, shares, picture) as aside:
         write_labels(labelled, aside / output.name)
         write_shares(found, aside / shares.name)

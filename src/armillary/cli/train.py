@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from armillary.cli.flags import Json, Switch
 from armillary.errors import BadInput
+from armillary.recipes.softcon import labelled_places
 from armillary.recipes.table import RECIPES
 from armillary.train import run as runs
 from armillary.train.config import read
@@ -25,12 +26,24 @@ LINE_EVERY_S = 10.0
 """Where no terminal shows a bar, a line is printed this often, and after every evaluation."""
 
 
+KNOWN = ". ".join(f"{name}: {recipe.line}" for name, recipe in RECIPES.items()) + "."
+"""What `--help` says of the recipes."""
+
+DATA = (
+    "a folder of tiles, of Copernicus-Pretrain shards or of its GeoTIFFs, for "
+    f"{', '.join(name for name, recipe in RECIPES.items() if recipe.places is labelled_places)} of SSL4EO-S12 as well; "
+    "without one, the packaged sample. cop-gen-thumb and cop-gen-nano need what studies/pairs.py makes, cop-gen-world "
+    "none."
+)
+"""What `--help` says of data."""
+
+
 def train(
-    recipe: str,
+    recipe: Annotated[str, Parameter(help=KNOWN)],
     *overrides: str,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     config: Path | None = None,
-    data: Path | None = None,
+    data: Annotated[Path | None, Parameter(help=DATA)] = None,
     on: str | None = None,
     resume: Switch = False,
     as_json: Json = False,
@@ -43,12 +56,11 @@ def train(
     Example: armillary train softcon --on copernicus-fm-nano -o run
 
     Args:
-        recipe: copernicus-fm (nano, on a laptop), copernicus-fm-paper, softcon, supcon, info-nce, siglip or mae (on any
-            encoder of the zoo), cop-gen-thumb, cop-gen-nano or cop-gen-world.
+        recipe: one of `armillary.recipes.table`.
         overrides: key=value, such as optim.lr=1e-4, over what the configuration says.
         output: the folder of the run.
         config: a YAML file, such as the config.yaml of another run.
-        data: a folder of tiles, of Copernicus-Pretrain shards or of its GeoTIFFs; without one, the packaged sample.
+        data: a folder to learn from; without one, the packaged sample.
         on: the encoder that softcon and its controls go on with, such as copernicus-fm-nano; the same as on=NAME.
         resume: go on with an interrupted run.
         as_json: print one JSON object instead of lines.

@@ -284,7 +284,9 @@ def fomo_of(config: FoMoConfig, state: Mapping[str, Tensor], *, source: str) -> 
 def _remedy(state: Mapping[str, Tensor]) -> str:
     """Which models of the table a file may be of."""
     table = state.get("spectral_embedding")
-    if table is None or table.ndim != 3:
+    if table is None:
         return "a file of FoMo-Net holds spectral_embedding, this one does not"
+    if table.ndim != 3:
+        return f"its spectral_embedding is {tuple(table.shape)}, that of FoMo-Net (1, {len(BANDS) + 1}, width)"
     alike = [name for name, c in FOMO_NETS.items() if c.width == table.shape[-1]]
     return f"its width is {table.shape[-1]}" + (f", as {', '.join(alike)}" if alike else ", as no model of the zoo")

@@ -3,6 +3,7 @@
 Defaults suit the nano size and the packaged sample on a laptop; `PAPER` is what the paper trained.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -183,6 +184,7 @@ def copernicus_fm(
         facts={"model": config.model, "objective": "masked pretraining"},
         panels=_panels,
         embed=lambda objective, draw: embed_draw(_encoder(objective), draw),
+        labels=hashlib.sha256(repr(sorted(classes.items())).encode()).hexdigest()[:16] if classes else "",
     )
 
 

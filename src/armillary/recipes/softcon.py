@@ -5,7 +5,7 @@ patches. `tera_ops` gives each the same compute, whatever its step costs. Defaul
 sample on a laptop.
 """
 
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from importlib.resources import as_file, files
 from itertools import islice
 from pathlib import Path
@@ -106,7 +106,8 @@ def labelled_places(folder: Path | None, config: SoftConRecipe) -> Places:
     if any((folder / name).is_dir() for name in FOLDERS.values()):
         source = SSL4EOS12(folder, labels=known)
         train, held_out = hold_out(source, SHARE)
-        labels = LabelSource(ones_of(source.label_table()), legend)
+        seasons = {key: ones_of(found) for key, found in source.changing_labels().items()}
+        labels = LabelSource(ones_of(source.label_table()), legend, seasons)
         return Places(source, source, train, held_out, labels)
     return replace(open_places(folder), labels=LabelSource(ones_of(_by_place(known or {})), legend))
 
@@ -147,11 +148,13 @@ def softcon(config: SoftConRecipe, places: Places) -> Job:
         config=config,
         facts={"model": config.on, "objective": "masked pretraining" if config.rebuild else config.objective.learn},
         embed=lambda objective, draw: embed_draw(_encoder(objective), draw),
+        labels="" if config.rebuild is not None or config.objective.deaf else places.labels.checksum(),
     )
 
 
 def _check(config: SoftConRecipe) -> None:
     """What a configuration asks for must go together."""
+    _refuse_idle(config)
     if config.rebuild is not None:
         return
     pairs = config.batch_size // (2 if config.seasons else 1)
@@ -176,6 +179,23 @@ def _check(config: SoftConRecipe) -> None:
         raise BadInput("a momentum encoder cannot follow parameters that are shared out; use strategy=ddp")
 
 
+def _refuse_idle(config: SoftConRecipe) -> None:
+    """What was asked must have an effect."""
+    rebuilds, plain = config.rebuild is not None, SceneConfig()
+    changed = tuple(f.name for f in fields(plain) if getattr(config.objective, f.name) != getattr(plain, f.name))
+    idle = {
+        f"objective.{name}": getattr(config.objective, name)
+        for name in (changed if rebuilds else config.objective.idle)
+    }
+    if rebuilds or config.objective.deaf:
+        idle |= {name: asked for name in ("labels", "legend") if (asked := getattr(config, name))}
+    if idle:
+        raise BadInput(
+            f"{', '.join(f'{name}={asked}' for name, asked in idle.items())} was asked and has no effect where "
+            f"{'hidden patches are rebuilt' if rebuilds else f'objective.learn={config.objective.learn}'}; leave it out"
+        )
+
+
 def _refuse_unlabelled(places: Places, stream: Stream) -> None:
     """Labels must be of these places; a map tells of what is drawn."""
     own, train = places.labels, places.train
@@ -186,7 +206,9 @@ def _refuse_unlabelled(places: Places, stream: Stream) -> None:
         return
     of = f"{len(own.table)} places have labels and none of them is among the {len(chosen)} to learn from"
     maps = "" if own.legend is None else f", and {LOOKED_AT} batches hold no map called {COVER}"
-    raise BadInput(f"learning from labels was asked, {of}{maps}; give labels= of these places, or learn=info-nce")
+    raise BadInput(
+        f"learning from labels was asked, {of}{maps}; give labels= of these places, or objective.learn=info-nce"
+    )
 
 
 def _objective(config: SoftConRecipe, labels: LabelSource) -> Objective:

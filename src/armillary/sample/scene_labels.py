@@ -7,11 +7,11 @@ published file does not hold, lie in a table of the same name beside it.
 """
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -105,19 +105,23 @@ def written_together(*files: Path) -> Iterator[Path]:
         OutputRefused: there is no place for one of them.
     """
     folder = files[0].parent
+    aside = folder / f".{files[0].name}.parts"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=f".{files[0].stem}.") as aside:
-            taken = next((file for file in files if file.is_dir()), None)
-            if taken is not None:
-                raise OutputRefused(f"{taken} was to be written and is a folder; choose another name")
-            yield Path(aside)
-            for file in files:
-                (Path(aside) / file.name).replace(file)
+        shutil.rmtree(aside, ignore_errors=True)  # what a run left that was killed
+        aside.mkdir()
+        taken = next((file for file in files if file.is_dir()), None)
+        if taken is not None:
+            raise OutputRefused(f"{taken} was to be written and is a folder; choose another name")
+        yield aside
+        for file in files:
+            (aside / file.name).replace(file)
     except OSError as cause:
         if isinstance(cause, ArmillaryError):
             raise
         raise OutputRefused(f"{files[0]} cannot be written: {cause}; choose another place") from cause
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def gathered(scenes: Iterable[Labelled]) -> SceneLabels:

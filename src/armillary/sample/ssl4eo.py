@@ -5,13 +5,14 @@ sensors (arXiv:2211.07044). Labels are of products of level 1C. There are void l
 """
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -31,7 +32,15 @@ FOLDERS: Mapping[str, str] = MappingProxyType({"s2-l1c": "s2c", "s2-l2a": "s2a",
 OFFSET_BEGAN = datetime(2022, 1, 25, tzinfo=UTC)
 """Products of Sentinel-2 that were sensed before hold no offset: processing baseline 04.00 began that day."""
 
+FAR = 45
+"""Days between products of one season beyond which they may well be of two."""
+
+log = logging.getLogger(__name__)
+
 Per = Literal["location", "season"]
+
+Sensed = tuple[str, datetime]
+"""Sensor and sensing time: which season of a place a sample is of."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Scenes:
         """Names of the locations that are there."""
         if not self.root.is_dir():
             raise SceneNotFound(f"scenes were asked for at {self.root} and no folder is there; check the path")
-        return tuple(sorted(p.name for p in self.root.iterdir() if p.is_dir()))
+        return tuple(sorted(_folders(self.root)))
 
     def products(self, location: str) -> tuple[str, ...]:
         """Products of a location in the order of their seasons; none where there is no folder.
@@ -58,8 +67,7 @@ class Scenes:
         with their time: sorted by name alone, all of S1A would come before any of S1B.
         """
         folder = self.root / location
-        names = [p.name for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
-        return tuple(sorted(names, key=_when))
+        return tuple(sorted(_folders(folder) if folder.is_dir() else (), key=_when))
 
     def window(self, location: str, product: str) -> Window:
         """The finest grid among the bands of a scene.
@@ -67,7 +75,8 @@ class Scenes:
         Raises:
             SceneNotFound: it holds no raster.
         """
-        bands = [p for p in (self.root / location / product).iterdir() if p.suffix.lower() in SUFFIXES]
+        files = (self.root / location / product).iterdir()
+        bands = [p for p in files if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
         if not bands:
             raise SceneNotFound(f"{self.root / location / product} holds no raster; leave the folder out")
         found = [read_planes(str(p), p.stem).window for p in sorted(bands)]
@@ -100,6 +109,8 @@ class SSL4EOS12:
         odd = [s for s in self.sensors if s not in FOLDERS]
         if odd or not self.sensors:
             raise BadInput(f"SSL4EO-S12 has no {', '.join(odd) or 'sensor'}; it has {', '.join(FOLDERS)}")
+        if self.per not in get_args(Per):
+            raise BadInput(f"places per {self.per!r} were asked of SSL4EO-S12; per= is {' or '.join(get_args(Per))}")
         if self.only_labelled and self.labels is None:
             raise BadInput("labelled seasons alone were asked for and no labels are given; give labels=")
 
@@ -127,8 +138,15 @@ class SSL4EOS12:
         """Every sensor's sample of one season.
 
         Raises:
+            SceneNotFound: no such location.
+            OutOfRange: no such season of it.
             SceneUnreadable: a band cannot be read.
         """
+        seasons = self._seasons(location)
+        if not seasons:
+            raise SceneNotFound(f"the location {location} was asked of {self.folder}, which lacks it; check the name")
+        if not 0 <= season < seasons:
+            raise OutOfRange(f"season {season} of {location} was asked for; it has 0 to {seasons - 1} in {self.folder}")
         out = {}
         for sensor in self.sensors:
             products = self._products(sensor, location)
@@ -147,10 +165,8 @@ class SSL4EOS12:
         if found is None:
             return None
         products = self._products("s2-l1c", location)
-        if products:
-            return found.get(products[season]) if season < len(products) else None
-        ordered = sorted(found, key=_when)
-        return found[ordered[season]] if season < len(ordered) else None
+        ordered = products or sorted(found, key=_when)
+        return found.get(ordered[season]) if 0 <= season < len(ordered) else None
 
     def classes_of(self, place: int, samples: Mapping[str, Sample]) -> tuple[int, ...] | None:
         """The label of what was drawn at a place, known by its time.
@@ -159,9 +175,9 @@ class SSL4EOS12:
             BadInput: the samples are of another place.
         """
         location, seasons = self._place(place)
+        drawn = {(name, sample.time) for name, sample in samples.items()}
         for season in seasons:
-            times = [read_name(p[season]).time for s in self.sensors if season < len(p := self._products(s, location))]
-            if any(sample.time is not None and sample.time in times for sample in samples.values()):
+            if not drawn.isdisjoint(self._sensed(location, season)):
                 return self.classes(location, season)
         raise BadInput(f"the samples were not drawn at {self.key(place)}; give what draw() gave")
 
@@ -174,6 +190,37 @@ class SSL4EOS12:
                 found[self.key(place)] = tuple(sorted(classes))
         return found
 
+    def changing_labels(self) -> Mapping[str, Mapping[Sensed, tuple[int, ...]]]:
+        """Key of each place whose seasons differ in their label -> what was sensed -> its classes, () for no label.
+
+        Raises:
+            BadInput: the name of a product there tells no time.
+        """
+        found = {}
+        for place, (location, seasons) in enumerate(self._places):
+            if len({self.classes(location, i) or () for i in seasons}) > 1:
+                found[self.key(place)] = self._by_time(location, seasons)
+        return found
+
+    def _by_time(self, location: str, seasons: tuple[int, ...]) -> Mapping[Sensed, tuple[int, ...]]:
+        found: dict[Sensed, tuple[int, ...]] = {}
+        for season in seasons:
+            classes = self.classes(location, season) or ()
+            for sensor, time in self._sensed(location, season):
+                if time is None:
+                    raise BadInput(
+                        f"the labels of {location} change with the season and the name of a product of {sensor} there "
+                        "tells no time by which to find its own; name products as SSL4EO-S12 does"
+                    )
+                if found.setdefault((sensor, time), classes) != classes:  # two seasons at one time: nobody can tell
+                    found[sensor, time] = ()
+        return found
+
+    def _sensed(self, location: str, season: int) -> tuple[tuple[str, datetime | None], ...]:
+        """Sensor and time of each product of a season, as their names tell them."""
+        products = {s: self._products(s, location) for s in self.sensors}
+        return tuple((s, read_name(p[season]).time) for s, p in products.items() if season < len(p))
+
     def _place(self, place: int) -> tuple[str, tuple[int, ...]]:
         if not 0 <= place < len(self._places):
             raise OutOfRange(f"place {place} was asked for; {self.folder} has 0 to {len(self._places) - 1}")
@@ -184,6 +231,9 @@ class SSL4EOS12:
         if kept is None:
             kept = self._kept[sensor, location] = Scenes(self.folder / FOLDERS[sensor]).products(location)
         return kept
+
+    def _seasons(self, location: str) -> int:
+        return max(len(self._products(s, location)) for s in self.sensors)
 
     @cached_property
     def _kept(self) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -199,11 +249,30 @@ class SSL4EOS12:
             )
         places: list[tuple[str, tuple[int, ...]]] = []
         for location in sorted({name for scenes in there for name in scenes.locations}):
-            most = max(len(self._products(s, location)) for s in self.sensors)
-            seasons = tuple(i for i in range(most) if not self.only_labelled or self.classes(location, i))
+            every = range(self._seasons(location))
+            seasons = tuple(i for i in every if not self.only_labelled or self.classes(location, i))
             if seasons:
                 places += [(location, seasons)] if self.per == "location" else [(location, (i,)) for i in seasons]
+        self._look_at(places)
         return tuple(places)
+
+    def _look_at(self, places: Sequence[tuple[str, tuple[int, ...]]]) -> None:
+        """Warn of seasons whose sensors saw a place at dates that are too far apart for one season."""
+        apart = [(name, i) for name, seasons in places for i in seasons if self._days_apart(name, i) > FAR]
+        if apart:
+            log.warning(
+                "%s: products of one season lie more than %d days apart, in %d season(s), season %d of %s first; where "
+                "a sensor lacks a season, its later ones meet others: add what is missing, or take the location out",
+                self.folder,
+                FAR,
+                len(apart),
+                apart[0][1],
+                apart[0][0],
+            )
+
+    def _days_apart(self, location: str, season: int) -> int:
+        times = [time for _, time in self._sensed(location, season) if time is not None]
+        return (max(times) - min(times)).days if times else 0
 
 
 def scenes_in(folder: Path) -> Scenes:
@@ -216,6 +285,11 @@ def scenes_in(folder: Path) -> Scenes:
         if (folder / name).is_dir():
             return Scenes(folder / name)
     raise SceneNotFound(f"{folder} holds none of {', '.join(FOLDERS.values())}; give the folder of SSL4EO-S12")
+
+
+def _folders(within: Path) -> list[str]:
+    """Names of folders, without those that are hidden."""
+    return [p.name for p in within.iterdir() if p.is_dir() and not p.name.startswith(".")]
 
 
 def _has_no_offset(sensor: str, product: str) -> bool:

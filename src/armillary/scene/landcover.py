@@ -100,6 +100,8 @@ def read_cover(path: Path, window: Window | None = None) -> CoverMap:
 class CoverFolder:
     """A folder of land-cover rasters, or one raster.
 
+    What is hidden, or was drawn of labels that lie beside it, is no map.
+
     A scene finds its map by name, `LOCATION/PRODUCT.tif`, `LOCATION/PRODUCT/any.tif` or `LOCATION.tif`, and else by
     place: every raster that touches it.
     """
@@ -115,7 +117,8 @@ class CoverFolder:
         """
         if self.root.is_file():
             return (self.root,)
-        found = tuple(sorted(p for p in self.root.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES))
+        rasters = (p for p in self.root.rglob("*") if p.is_file() and p.suffix.lower() in SUFFIXES)
+        found = tuple(sorted(p for p in rasters if not (_hidden(p.relative_to(self.root)) or _drawn(p))))
         if not found:
             raise SceneNotFound(f"land cover was asked for at {self.root} and no raster is there; check the path")
         return found
@@ -179,6 +182,15 @@ class CoverFolder:
     def _siblings(self) -> dict[Path, int]:
         parents = [p.parent for p in self.files]
         return {parent: parents.count(parent) for parent in dict.fromkeys(parents)}
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _drawn(path: Path) -> bool:
+    """A picture of the statistics of labels, beside the labels and their shares."""
+    return path.suffix == ".png" and all(path.with_suffix(ending).is_file() for ending in (".json", ".parquet"))
 
 
 def _bands(count: int, href: str) -> list[int]:

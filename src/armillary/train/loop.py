@@ -204,8 +204,8 @@ class Training:
         if not (math.isfinite(means["loss"]) and math.isfinite(norm)):
             odd = ", ".join(f"{k} {v:g}" for k, v in means.items())
             raise Diverged(
-                f"at step {self.step} the loss is no finite number ({odd}, gradient {norm:g}); lower optim.lr, or "
-                "lengthen optim.warmup_steps, and resume from the last checkpoint"
+                f"at step {self.step} the loss is no finite number ({odd}, gradient {norm:g}); begin again "
+                "in a new -o with a lower optim.lr or a longer optim.warmup_steps"
             )
         lr = rate(self.step, lr=optim.lr, warmup_steps=optim.warmup_steps, steps=config.steps, min_lr=optim.min_lr)
         for group in self.optimiser.param_groups:

@@ -1,7 +1,7 @@
 """A run: a training with its folder, which holds all that decided it and all that came of it.
 
     config.yaml         give it to --config to train again
-    about.json          versions, git commit, checksum of the data
+    about.json          versions, git commit, checksums of data and labels
     journal.jsonl ...   see `journal`
     checkpoints/        see `checkpoint`
     pictures/           losses; health of embeddings; panels before and after
@@ -62,6 +62,7 @@ class Job:
         facts: text kept in the header of the weights.
         panels: pictures of what the objective makes of a draw; None makes none.
         embed: vectors of what a draw holds, whose health every evaluation tells; None tells none.
+        labels: one word for the labels that are learned from; "" where none are.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Job:
     facts: Mapping[str, str]
     panels: Callable[[Objective, Draw], tuple[Panel, ...]] | None = None
     embed: Callable[[Objective, Draw], Embedded] | None = None
+    labels: str = ""
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,8 @@ def _about(job: Job) -> dict[str, object]:
     data = {"train": job.stream.source.checksum(), "places": len(job.stream.source)}
     if job.held_out is not None:
         data |= {"held_out": job.held_out.source.checksum()}
+    if job.labels:
+        data |= {"labels": job.labels}
     return {"recipe": job.name, "git": _commit(), "versions": found, "data": data}
 
 

@@ -11,7 +11,8 @@ is hidden. *info-nce* and *siglip* use no labels.
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, fields
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import torch
@@ -42,6 +43,19 @@ Learn = Literal["softcon", "supcon", "info-nce", "siglip"]
 
 SIGLIP = (10.0, -10.0)
 """Scale and bias with which the sigmoid loss begins (arXiv:2303.15343, sec. 3.2)."""
+
+_SOFTCON: tuple[Learn, ...] = ("softcon",)
+
+USED_BY: Mapping[str, tuple[Learn, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys(("contrast", "soft", "form", "soft_temperature", "bias", "learned"), _SOFTCON),
+        **dict.fromkeys(("momentum", "queue", "mask_ratio"), _SOFTCON),
+        **dict.fromkeys(("base_temperature", "rule", "power"), ("supcon",)),
+        "temperature": ("softcon", "supcon", "info-nce"),
+        "present_from": ("softcon", "supcon"),
+    }
+)
+"""What has an effect on some of what is learned; every other option has one on all."""
 
 Counted = tuple[Tensor, Tensor]
 """Sums and counts."""
@@ -109,6 +123,19 @@ class SceneConfig:
         return self.learn == "supcon" or (self.learn == "softcon" and self.soft > 0)
 
     @property
+    def deaf(self) -> bool:
+        """Whether labels change nothing, not even what is told of them."""
+        return self.learn in ("info-nce", "siglip")
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Options that were changed and have no effect."""
+        off = {name for name, learns in USED_BY.items() if self.learn not in learns}
+        off |= {"power"} if self.rule != "jaccard" else set()
+        off |= {"form", "soft_temperature", "bias", "learned"} if self.soft == 0 else set()
+        return tuple(f.name for f in fields(self) if f.name in off and getattr(self, f.name) != f.default)
+
+    @property
     def how(self) -> How:
         """How views are made."""
         return How(self.views, self.across, self.mask_ratio, self.bands_at_least, self.facts_dropped)
@@ -159,7 +186,7 @@ class SceneContrast(nn.Module):
         super().__init__()
         if config.labelled and not labels:
             raise BadInput(
-                f"{config.learn} learns from labels and no place has any; give labels=, or choose learn=info-nce"
+                f"{config.learn} learns from labels and no place has any; give labels=, or objective.learn=info-nce"
             )
         assert isinstance(encoder, Encoder)  # noqa: S101 (what the zoo holds)
         self.card = encoder.card
