@@ -132,6 +132,19 @@ def test_no_file_at_all_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "no file was given" in capsys.readouterr().err
 
 
+def test_what_is_told_of_a_file_is_not_told_of_the_truth_and_the_given_beside_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    nameless = raster(tmp_path / "a.tif", rng.normal(-14, 3, (2, 40, 64)).astype(np.float32))
+    heights = raster(tmp_path / "b.tif", rng.normal(300, 9, (1, 40, 64)).astype(np.float32))
+    light = raster(
+        tmp_path / "c.tif", rng.uniform(0, 0.3, (12, 40, 64)).astype(np.float32), sensors["s2-l2a"].band_names
+    )
+    told = ("--sensor", "s1-rtc", "--bands", "VV,VH", "--unit", "dB", "--given", f"dem={heights}")
+    call = (nameless, *told, "--to", "s2-l2a", "--truth", f"s2-l2a={light}", "-o", tmp_path / "out")
+    assert run("generate", *call, *QUICK) == 0
+    assert (tmp_path / "out" / "a.sheet.png").is_file()
+
+
 def test_a_truth_that_a_finished_run_did_not_show_is_another_run(
     radar: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 import xarray as xr
@@ -68,6 +68,11 @@ class Told:
     resolution: float | None = None
     step: Whole | None = None
     window: Annotated[tuple[float, float, float, float] | None, Parameter(negative="")] = None
+
+    @property
+    def beside(self) -> "Told":
+        """What is told of files of other sensors as well: place, time and grid, and not what the numbers are."""
+        return replace(self, sensor=None, bands=None, unit=None, offset=None, min_qa=None)
 
     def open(self, file: str) -> xr.DataArray:
         """The scene, lazily."""

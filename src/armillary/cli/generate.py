@@ -77,7 +77,8 @@ def generate(
         to: sensors to make, separated by commas: s1-rtc, s2-l1c, s2-l2a, dem, land-cover, water; of cop-gen-thumb
             s1-before, s1-after, s2-before, s2-after, flood.
         output: the folder to write.
-        given: NAME=FILE, where a file does not say itself what it is.
+        given: NAME=FILE, where a file does not say itself what it is; beside SOURCES, --sensor, --bands, --unit and
+            --offset tell of those alone.
         truth: NAME=FILE, what was measured, shown beside what was made.
         style: FILE or NAME=FILE, a reference picture of the same event, for cop-gen-thumb.
         model: name of the model.
@@ -106,7 +107,7 @@ def generate(
         style=_style(style, menu, told), view_px=view, overlap_px=overlap, batch=batch,
     )  # fmt: skip
     plan = plan_of(views, [t.strip() for t in to.split(",")], (joint, menu), samples, seed, how)
-    true = _true(_pairs("--truth", truth, menu, told), menu, plan)
+    true = _true(_pairs("--truth", truth, menu, told.beside), menu, plan)
     inputs = {k: [{**i, "opened": told_of(v)} for i in inputs_of(v)] for k, v in views.items()}
     order = Order(output, name or stem_of(first), inputs, true, resume, overwrite)
     if plan.layout.grid.crs is None and menu.gsd_m is None:
@@ -147,7 +148,7 @@ def _views(
                 f"{file} is of {key}, of which another file was given; give one of each, or --given NAME=FILE"
             )
         views[key] = array
-    pairs = _pairs("--given", given, menu, told)
+    pairs = _pairs("--given", given, menu, told.beside if sources else told)
     if not pairs and not views:
         raise BadInput("no file was given; give at least one, as in: armillary generate s1.tif --to s2-l2a -o out")
     twice = [k for k in pairs if k in views]
