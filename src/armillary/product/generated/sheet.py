@@ -85,7 +85,7 @@ def _row(output: Output, answers: Answers, true: Scene | None) -> list[Panel]:
     spread = _small(lambda rows: answers.mean_and_spread(output, rows)[1], answers, nearest=False).mean(axis=0)
     top = float(np.nanpercentile(spread, 98)) if np.isfinite(spread).any() else 0.0
     unit = "of samples differ" if nearest else output.sensor.unit
-    caption = Panel(f"spread, 0 to {top:.2g} {unit}", _tinted(spread / max(top, 1e-9), "magma"))
+    caption = Panel(f"spread, 0 to {top:.3g} {unit}", _tinted(spread / max(top, 1e-9), "magma"))
     return [*row[: len(row) - (measured is not None)], caption, *row[len(row) - (measured is not None) :]]
 
 
